@@ -1,0 +1,156 @@
+"""The words of the standard as types: packs, regions, exclusion classes, measurements, verdict codes.
+
+Pure data, no behaviour. Everything here is immutable, so a pack that judged a deed can be named by its hash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+# The six verdicts (design, section 2).
+CREDITED = "credited"
+REPEATED = "repeated"
+DUPLICATE_OF = "duplicate_of"
+IN_REVIEW = "in_review"
+REFUSED = "refused"
+MALFORMED = "malformed"
+
+# Every code an event can get, in the order in which the judge checks them: code -> verdict.
+# The reference page shows this very list; the readable reasons are in rules/reasons.py.
+CODES: dict[str, str] = {
+    "field_missing": MALFORMED,  # claims no id
+    "field_invalid": MALFORMED,
+    "resent": REPEATED,  # same message, same content
+    "id_reused": REFUSED,  # same message id, other content
+    "type_unknown": REFUSED,
+    "subject_unknown": REFUSED,
+    "region_unknown": REFUSED,
+    "in_future": REFUSED,
+    "too_late": REFUSED,
+    "not_in_force": REFUSED,
+    "no_consent": REFUSED,
+    "fact_missing": REFUSED,
+    "fact_invalid": REFUSED,
+    "distance_unknown": REFUSED,
+    "fact_out_of_range": REFUSED,
+    "too_short": REFUSED,
+    "too_long": REFUSED,
+    "too_fast": REFUSED,
+    "act_ref_conflict": IN_REVIEW,  # the same object, claimed for another person or another kind of deed
+    "same_act": DUPLICATE_OF,  # the same order, gate or weighing number
+    "same_record": DUPLICATE_OF,  # start and end within the class's clock jitter
+    "overlap": DUPLICATE_OF,  # nobody rides two bikes at once
+    "no_reduction": CREDITED,  # measured zero or negative: counted, earns nothing
+    "capped": CREDITED,  # the day's cap cut the amount
+    "ok": CREDITED,
+}
+
+# Evidence tiers, best first: which record of a deed stands is decided by this order before anything else.
+EVIDENCE_TIERS = ("order", "device", "screenshot", "self_declared")
+POOLABLE_EVIDENCE = frozenset({"order", "device"})
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A province or prefecture of GB/T 2260. `parent` is the province's code, '' for a province."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    parent: str
+    timezone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing a pack must be told: an integer with a unit and a range, or a choice among values."""
+
+    name: str
+    kind: Literal["integer", "choice"]
+    unit: str = ""
+    values: frozenset[str] = frozenset()
+    minimum: int | None = None
+    maximum: int | None = None
+    missing_code: str = "fact_missing"  # the code when it is absent or below its minimum for want of knowledge
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionClass:
+    """Deeds that cannot happen to one person at the same time, and how well clocks agree about them.
+
+    jitter_s: two records whose starts and ends both differ by at most this are one record.
+    overlap_tolerance_s: deeds overlapping by more than this are one deed; None: overlap says nothing.
+    same_record_facts: facts that must be equal as well (two bags on one scale are not one bag).
+    distinct_act_refs: two different numbers of one issuer prove two different deeds.
+    """
+
+    code: str
+    jitter_s: int
+    overlap_tolerance_s: int | None
+    same_record_facts: tuple[str, ...] = ()
+    distinct_act_refs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One version of a methodology, in force for deeds begun in [in_force_from, in_force_to)."""
+
+    code: str
+    version: str
+    event_type: str
+    name_zh: str
+    name_en: str
+    category: str
+    status: str  # 'provisional' wherever the official text was not available
+    gas_basis: str
+    exclusion_class: str
+    in_force_from: date
+    in_force_to: date | None
+    facts: tuple[Fact, ...]
+    duration_min_s: int | None
+    duration_max_s: int | None
+    speed_max_m_per_h: int | None
+    content_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One step of a calculation: its name, exact value and unit."""
+
+    name: str
+    value: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one deed is worth before the day's cap.
+
+    reduction_mg: baseline - project - leakage, rounded once towards minus infinity; may be zero or negative.
+    points_micro: millionths of a point, never negative.
+    daily_cap_mg: the most this pack credits a person and civil day in that region; None: no cap.
+    """
+
+    reduction_mg: int
+    points_micro: int
+    daily_cap_mg: int | None
+    lines: tuple[Line, ...]
+    factor_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A dated record that lets a pack version be used in a region (and below it) for a use."""
+
+    pack_code: str
+    pack_version: str
+    region: str  # 'CN' or a region's code
+    use: Literal["points", "pool", "demonstration"]
+    body: str
+    document: str
+    valid_from: date
+    valid_to: date | None
