@@ -1,0 +1,111 @@
+"""The certificate of a retirement: one canonical dict (RFC 8785), so that its signature can be checked anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import rfc8785
+
+from rewards import retirement, serials
+
+KIND = "tanpuhui.certificate.v1"
+PEOPLE_SHOWN_FROM = 20  # no published figure rests on fewer people
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The grams that one batch gives to a retirement, and where the batch comes from."""
+
+    batch_id: int
+    region: str
+    region_zh: str
+    region_en: str
+    pack_code: str
+    pack_version: str
+    pack_zh: str
+    pack_en: str
+    provisional: bool
+    demonstration: bool
+    gas_basis: str
+    vintage_month: date
+    verifier: str
+    assurance: str
+    people: int
+    spans: Sequence[serials.Span]
+
+
+def number(retirement_id: int, retired_at: datetime) -> str:
+    """The public number of a certificate."""
+    return f"TPH-C-{retired_at.astimezone(UTC):%Y}-{retirement_id:06d}"
+
+
+def certificate(
+    *,
+    number: str,
+    retired_at: datetime,
+    company: dict[str, str],
+    request: dict[str, Any],
+    sources: Sequence[Source],
+    issuer: str,
+    url: str,
+) -> dict[str, Any]:
+    """Everything that a certificate says; only strings, integers, booleans, lists and dicts.
+
+    request: what the company asked for, as checked: beneficiary, purpose, period_from, period_to, jurisdiction, and
+    perhaps on_behalf_of, footprint, note.
+    """
+    zh, en = retirement.PURPOSES[request["purpose"]]
+    body = {
+        "kind": KIND,
+        "number": number,
+        "issuer": issuer,
+        "url": url,
+        "issued_at": retired_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "company": company,
+        "beneficiary": request["beneficiary"],
+        "purpose": {"code": request["purpose"], "zh": zh, "en": en},
+        "period": {"from": request["period_from"].isoformat(), "to": request["period_to"].isoformat()},
+        "jurisdiction": request["jurisdiction"],
+        "quantity_g": sum(span.quantity_g for s in sources for span in s.spans),
+        "serials": [text for s in sources for text in _serials(s)],
+        "lineage": [_lineage(s) for s in sources],
+        "demonstration": any(s.demonstration for s in sources),
+        "statements": retirement.statements(
+            demonstration=any(s.demonstration for s in sources), provisional=any(s.provisional for s in sources)
+        ),
+    }
+    return body | {name: request[name] for name in ("on_behalf_of", "footprint", "note") if request.get(name)}
+
+
+def canonical(body: dict[str, Any]) -> bytes:
+    """The bytes that are signed: RFC 8785. Raises ValueError for what has no canonical form."""
+    return rfc8785.dumps(body)
+
+
+def _serials(source: Source) -> list[str]:
+    place = (source.region, source.pack_code, source.vintage_month, source.batch_id)
+    return [str(serials.SerialRange(*place, span)) for span in serials.joined(source.spans)]
+
+
+def _lineage(source: Source) -> dict[str, Any]:
+    """Which behaviours, regions and months; of people only how many, and that only when they are enough."""
+    line = {
+        "batch": source.batch_id,
+        "region": {"code": source.region, "zh": source.region_zh, "en": source.region_en},
+        "methodology": {
+            "code": source.pack_code,
+            "version": source.pack_version,
+            "zh": source.pack_zh,
+            "en": source.pack_en,
+            "status": "provisional" if source.provisional else "official",
+        },
+        "gas_basis": source.gas_basis,
+        "vintage": f"{source.vintage_month:%Y-%m}",
+        "quantity_g": sum(span.quantity_g for span in source.spans),
+        "attestation": {"verifier": source.verifier, "assurance": source.assurance},
+        "demonstration": source.demonstration,
+    }
+    return line | ({"people_in_batch": source.people} if source.people >= PEOPLE_SHOWN_FROM else {})
