@@ -1,0 +1,262 @@
+"""Who is calling: tokens, client assertions, body signatures, and the digests that hide people.
+
+Pure functions over keys; the database is asked elsewhere. `allow` is how a route states who may call it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache, wraps
+from typing import Any, TypeVar, cast
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import current_app, g, request
+from jwt.api_jws import PyJWS
+
+from backend.errors import Problem
+
+ACCESS_S = 900
+REFRESH_S = 30 * 86400
+ASSERTION_MAX_S = 600
+LEEWAY_S = 30
+ALGORITHMS = ("EdDSA", "ES256")
+ISSUER = "tanpuhui"
+ANYONE = "anyone"
+CITIZEN = "citizen"
+CLIENT_ROLES = ("partner", "company", "verifier", "regulator", "operator")
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated caller: a client id for client roles, a person id (as text) for a citizen."""
+
+    role: str
+    id: str
+
+    @property
+    def person_id(self) -> int:
+        return int(self.id)
+
+
+# --- platform keys -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key of the platform, by its RFC 7638 thumbprint."""
+
+    kid: str
+    algorithm: str
+    private: Any
+    public_jwk: dict[str, str]
+
+
+@cache
+def signing_keys(jwks_json: str) -> tuple[SigningKey, ...]:
+    """The platform's keys from the setting: the first signs, all verify and are published."""
+    keys = []
+    for jwk in json.loads(jwks_json):
+        public = public_part(jwk)
+        key = jwt.PyJWK(jwk, algorithm=algorithm_of(public))
+        keys.append(SigningKey(public["kid"], algorithm_of(public), key.key, public))
+    return tuple(keys)
+
+
+def algorithm_of(jwk: Mapping[str, Any]) -> str:
+    """EdDSA for an Ed25519 key, ES256 for a P-256 key. Raises ValueError for any other."""
+    if jwk.get("kty") == "OKP" and jwk.get("crv") == "Ed25519":
+        return "EdDSA"
+    if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256":
+        return "ES256"
+    raise ValueError("the key must be Ed25519 (kty OKP, crv Ed25519) or P-256 (kty EC, crv P-256)")
+
+
+def public_part(jwk: Mapping[str, Any]) -> dict[str, str]:
+    """The public members of a JWK, with kid = its own or the RFC 7638 thumbprint. Raises ValueError."""
+    algorithm_of(jwk)
+    names = ("crv", "kty", "x", "y") if jwk["kty"] == "EC" else ("crv", "kty", "x")
+    try:
+        members = {name: str(jwk[name]) for name in names}
+    except KeyError as missing:
+        raise ValueError(f"the key lacks its member {missing}") from None
+    digest = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()
+    return members | {"kid": str(jwk.get("kid") or _b64(digest))}
+
+
+def new_key() -> tuple[dict[str, str], dict[str, str]]:
+    """A new Ed25519 key as (private JWK, public JWK)."""
+    raw = Ed25519PrivateKey.generate()
+    d = _b64(raw.private_bytes_raw())
+    public = public_part({"kty": "OKP", "crv": "Ed25519", "x": _b64(raw.public_key().public_bytes_raw())})
+    return public | {"d": d}, public
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+# --- tokens --------------------------------------------------------------------------------------------------------
+
+
+def issue_token(
+    keys: Sequence[SigningKey], role: str, subject: str, now: datetime, lifetime_s: int = ACCESS_S, use: str = "access"
+) -> str:
+    """A signed token that says who the caller is and in which role, for `lifetime_s` seconds."""
+    claims = {"iss": ISSUER, "aud": ISSUER, "sub": subject, "role": role, "use": use}
+    claims |= {"iat": int(now.timestamp()), "exp": int((now + timedelta(seconds=lifetime_s)).timestamp())}
+    return jwt.encode(claims, keys[0].private, algorithm=keys[0].algorithm, headers={"kid": keys[0].kid})
+
+
+def read_token(keys: Sequence[SigningKey], token: str, use: str = "access") -> Caller:
+    """The caller named by one of our tokens. Raises Problem `token_invalid`."""
+    try:
+        kid = jwt.get_unverified_header(token).get("kid")
+        key = next(k for k in keys if k.kid == kid)
+        public = jwt.PyJWK(key.public_jwk, algorithm=key.algorithm).key
+        claims = jwt.decode(
+            token, public, [key.algorithm], audience=ISSUER, issuer=ISSUER, options={"require": ["exp"]}
+        )
+    except (StopIteration, jwt.PyJWTError):
+        raise Problem("token_invalid") from None
+    if claims.get("use") != use:
+        raise Problem("token_invalid")
+    return Caller(str(claims["role"]), str(claims["sub"]))
+
+
+def assertion_subject(assertion: str) -> str:
+    """The client id that an assertion claims, before it is checked. Raises Problem `assertion_invalid`."""
+    try:
+        return str(jwt.decode(assertion, options={"verify_signature": False}).get("sub", ""))
+    except jwt.PyJWTError:
+        raise Problem("assertion_invalid", "client_assertion is not a JWT") from None
+
+
+def check_assertion(assertion: str, client_id: str, jwks: Sequence[Mapping[str, Any]], audiences: Sequence[str]) -> int:
+    """Check an RFC 7523 client assertion against the client's keys; its expiry (Unix seconds).
+
+    Raises Problem `assertion_invalid` saying which of signature, iss, sub, aud, exp is wrong.
+    """
+    reason = "no key of this client signed it"
+    for jwk in jwks:
+        algorithm = algorithm_of(jwk)
+        try:
+            claims = jwt.decode(
+                assertion,
+                jwt.PyJWK(dict(jwk), algorithm=algorithm).key,
+                [algorithm],
+                audience=list(audiences),
+                issuer=client_id,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "iss", "sub", "aud"]},
+            )
+        except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError):
+            continue
+        except jwt.PyJWTError as error:
+            reason = str(error)
+            break
+        expires = int(claims["exp"])
+        if expires - datetime.now().timestamp() > ASSERTION_MAX_S:
+            raise Problem("assertion_invalid", f"exp may be at most {ASSERTION_MAX_S} seconds ahead")
+        return expires
+    raise Problem("assertion_invalid", reason)
+
+
+# --- body signatures -----------------------------------------------------------------------------------------------
+
+_jws = PyJWS()
+
+
+def check_body_signature(signature: str, body: bytes, jwks: Sequence[Mapping[str, Any]]) -> None:
+    """Check a detached JWS (RFC 7797, b64=false) over the raw body. Raises Problem `signature_invalid`."""
+    if not signature:
+        raise Problem("signature_missing", "sign the raw body: detached JWS, RFC 7797, b64=false")
+    try:
+        header = _jws.get_unverified_header(signature)
+    except jwt.PyJWTError:
+        raise Problem("signature_invalid", "X-JWS-Signature is not a detached JWS") from None
+    if header.get("b64") is not False or header.get("crit") != ["b64"]:
+        raise Problem("signature_invalid", 'the protected header needs "b64":false and "crit":["b64"]')
+    for jwk in jwks:
+        algorithm = algorithm_of(jwk)
+        if header.get("kid") not in (None, jwk["kid"]) or header.get("alg") != algorithm:
+            continue
+        try:
+            key = jwt.PyJWK(dict(jwk), algorithm=algorithm).key
+            _jws.decode_complete(signature, key, [algorithm], detached_payload=body)
+            return
+        except jwt.PyJWTError:
+            continue
+    raise Problem("signature_invalid", "no key of this client signed these bytes")
+
+
+# --- digests -------------------------------------------------------------------------------------------------------
+
+
+def digest(secret: str, purpose: str, *parts: str) -> bytes:
+    """A keyed digest (16 bytes): equal for equal parts, meaningless without the secret."""
+    message = "\x1f".join((purpose, *parts)).encode()
+    return hmac.digest(secret.encode(), message, "sha256")[:16]
+
+
+def handle(secret: str, scope: str, number: int | None) -> str | None:
+    """A name for one of our numbers that means something only within `scope` (one partner)."""
+    if number is None:
+        return None
+    return base64.b32encode(digest(secret, "handle", scope, str(number))).decode().rstrip("=").lower()
+
+
+def person_digest(secret: str, provider_id: str) -> bytes:
+    """person_key = HMAC(secret, normalised phone or union id): the same at login and at import."""
+    return digest(secret, "person", normalised(provider_id))
+
+
+def normalised(provider_id: str) -> str:
+    """A phone number as digits with its country code (China when none), any other id trimmed and composed."""
+    text = unicodedata.normalize("NFKC", provider_id).strip()
+    compact = re.sub(r"[\s\-()]", "", text)
+    if re.fullmatch(r"1\d{10}", compact):
+        return "86" + compact
+    if re.fullmatch(r"(\+|00)\d{8,15}", compact):
+        return compact.lstrip("+").removeprefix("00")
+    return text
+
+
+# --- routes --------------------------------------------------------------------------------------------------------
+
+
+def allow(*roles: str) -> Callable[[View], View]:
+    """Say who may call a view: client roles, CITIZEN or ANYONE. `g.caller` is set for all but ANYONE."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            if ANYONE not in roles:
+                g.caller = authenticate(roles)
+            return view(*args, **kwargs)
+
+        checked.roles = roles  # type: ignore[attr-defined]
+        return cast(View, checked)
+
+    return decorate
+
+
+def authenticate(roles: Sequence[str]) -> Caller:
+    """The caller by the Authorization header. Raises Problem token_missing, token_invalid, forbidden."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem("token_missing", headers={"WWW-Authenticate": "Bearer"})
+    caller = read_token(signing_keys(current_app.config["SIGNING_KEYS"]), token.strip())
+    if caller.role not in roles:
+        raise Problem("forbidden", f"this route is for: {', '.join(roles)}")
+    return caller

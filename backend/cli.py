@@ -1,0 +1,266 @@
+"""The command line: `tanpuhui`. Results go to standard output, words for people to standard error."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+import psycopg_pool
+
+from backend import auth, config
+from backend.embedded import up
+from backend.platform import Platform
+from backend.store import clients, migrate
+from backend.usecases import add_client, add_people
+from backend.workers import jobs, schedule
+from rules import standard
+
+PURPOSES = ("points", "pool", "budget", "statistics")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def main() -> None:
+    """Tanpuhui 碳普惠: one deed, one credit.
+
+    Start everything with `tanpuhui up`; in another shell let clients and people in. The commands find the running
+    platform by TANPUHUI_HOME, or by DATABASE_URL and REDIS_URL when those are set.
+    """
+
+
+@contextmanager
+def opened() -> Iterator[Platform]:
+    """The platform of the environment, with what goes wrong said in a sentence."""
+    try:
+        platform = Platform.open(os.environ)
+        try:
+            yield platform
+        finally:
+            platform.close()
+    except (config.SettingsError, standard.StandardError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
+        raise click.ClickException("the database does not answer: is `tanpuhui up` running?") from None
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+main.add_command(up.up)
+
+
+@main.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Apply the migrations that the database has not seen, and make the months' partitions."""
+    try:
+        applied = migrate.upgrade(config.load(os.environ).database_url)
+    except config.SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    except psycopg.OperationalError as error:
+        raise click.ClickException(f"the database does not answer: {error}") from None
+    say(f"applied: {', '.join(applied)}" if applied else "the database is up to date")
+
+
+@main.group("clients")
+def clients_group() -> None:
+    """Partners, companies, verifiers, regulators, operators."""
+
+
+@clients_group.command("add")
+@click.option("--role", required=True, type=click.Choice(auth.CLIENT_ROLES))
+@click.option("--name", required=True, help="Its name, as people read it.")
+@click.option("--jwk", required=True, type=click.File("r"), help="Its public key, a JWK: Ed25519 or P-256.")
+@click.option("--issuer", help="Partners: the name before the colon of act_refs it numbers itself. [default: its name]")
+@click.option("--ceiling", multiple=True, metavar="TYPE=TIER", help="The best evidence tier it may claim for a type.")
+@click.option("--waiver/--no-waiver", default=True, help="Partners: whether it gives up its own claim to what is pooled.")
+@click.option("--waived-from", type=click.DateTime(["%Y-%m-%d"]), help="Since when.  [default: the acceptance window]")
+def clients_add(
+    role: str, name: str, jwk: Any, issuer: str | None, ceiling: tuple[str, ...], waiver: bool,
+    waived_from: datetime | None,
+) -> None:  # fmt: skip
+    """Let a client in; prints its client id."""
+    with opened() as platform:
+        since = _since(platform, waived_from) if role == "partner" and waiver else None
+        ceilings = dict(pair.partition("=")[::2] for pair in ceiling)
+        key = json.load(jwk)
+        if not isinstance(key, dict):
+            raise ValueError("--jwk must hold one JWK, a JSON object")
+        client_id, own = add_client.add_client(
+            platform, role, name, key, issuer=issuer, ceilings=ceilings, waived_from=since
+        )
+    say(f"added {role} {name!r}" + (f", issuer of act_refs {own}:…" if own else "")
+        + (f", waiver from {since:%Y-%m-%d}" if since else ""))  # fmt: skip
+    if "d" in key:
+        say("note: the file holds a private key; only its public part was kept. Send public keys only.")
+    click.echo(client_id)
+
+
+@clients_group.command("list")
+def clients_list() -> None:
+    """All clients."""
+    with opened() as platform, platform.db.transaction() as conn:
+        for client in clients.list_clients(conn):
+            click.echo("\t".join(str(client[k] or "") for k in ("client_id", "role", "name", "issuer")))
+
+
+@main.group("people")
+def people_group() -> None:
+    """Persons and their links to partners."""
+
+
+@people_group.command("add")
+@click.option("--partner", required=True, metavar="CLIENT", help="The partner's client id.")
+@click.option("--ids", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="One opaque partner-side id a line.")  # fmt: skip
+@click.option("--person-column", is_flag=False, flag_value="2", default=None, metavar="[COLUMN]",
+              help="IDS is a CSV whose second column (or COLUMN, a number or a header's name) holds the login "
+                   "provider's id (phone or union id), hashed as at login: the same person at several partners, "
+                   "who can log in.")  # fmt: skip
+@click.option("--consents", default="points,pool", show_default=True, help="Purposes consented to, or 'none'.")
+@click.option("--consented-at", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"]),
+              help="When the partner collected them.  [default: the start of the acceptance window]")  # fmt: skip
+@click.option("--text-version", default="import-1", show_default=True, help="Which text they agreed to.")
+@click.option("--evidence", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="The document of the consents; its digest is kept.  [default: the ids file]")  # fmt: skip
+def people_add(
+    partner: str, ids: Path, person_column: str | None, consents: str, consented_at: datetime | None,
+    text_version: str, evidence: Path | None,
+) -> None:  # fmt: skip
+    """Create or find persons, link them to a partner and record their consents; prints a CSV for the operator.
+
+    The CSV has partner_ref,person_id,subject. Importing the same file again changes nothing and prints the same.
+    """
+    purposes = [] if consents == "none" else consents.split(",")
+    if unknown := sorted(set(purposes) - set(PURPOSES)):
+        raise click.BadParameter(f"unknown purpose {unknown[0]!r}; expected {', '.join(PURPOSES)}")
+    rows = _read_ids(ids, person_column)
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    with opened() as platform:
+        since = _since(platform, consented_at)
+        out.writerow(("partner_ref", "person_id", "subject"))
+        out.writerows(
+            add_people.add_people(
+                platform, partner, rows, purposes=purposes, consented_at=since, text_version=text_version,
+                evidence=(evidence or ids).read_bytes(),
+            )
+        )  # fmt: skip
+    say(f"{len(rows)} ids; consents to {consents} recorded as given on {since:%Y-%m-%d} (--consented-at states another)")
+
+
+def _read_ids(path: Path, person_column: str | None) -> list[add_people.Row]:
+    """Distinct (partner_ref, provider id or None) in the file's order."""
+    try:
+        lines = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise click.BadParameter(f"{path}: not a UTF-8 list of ids: {error}") from None
+    if person_column is None:
+        found: dict[str, str | None] = {line[0].strip(): None for line in lines if line and line[0].strip()}
+        return list(found.items())
+    if lines and (person_column in lines[0] or lines[0][0] == "partner_ref"):
+        header = lines.pop(0)
+        column = header.index(person_column) if person_column in header else int(person_column) - 1
+    elif person_column.isdigit() and int(person_column) > 1:
+        column = int(person_column) - 1
+    else:
+        raise click.BadParameter(f"{path} has no column {person_column!r}")
+    found = {}
+    for number, line in enumerate(lines, 1):
+        if line and line[0].strip():
+            if len(line) <= column or not line[column].strip():
+                raise click.BadParameter(f"{path}: row {number} has no person in column {column + 1}")
+            found[line[0].strip()] = line[column].strip()
+    return list(found.items())
+
+
+def _since(platform: Platform, given: datetime | None) -> datetime:
+    """The moment given, or the earliest one from which an event can still be accepted."""
+    if given is not None:
+        return given if given.tzinfo else given.replace(tzinfo=UTC)
+    now = datetime.now(UTC)
+    return now - timedelta(days=platform.standard.parameter("acceptance_window_days", now.date()) + 1)
+
+
+@main.group("keys")
+def keys_group() -> None:
+    """Keys for clients."""
+
+
+@keys_group.command("new")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def keys_new(file: Path) -> None:
+    """Make an Ed25519 key: FILE holds the private JWK (0600), FILE.pub the public one."""
+    private, public = auth.new_key()
+    if file.exists():
+        raise click.ClickException(f"{file} exists: a key is never overwritten")
+    file.touch(0o600)
+    file.write_text(json.dumps(private) + "\n")
+    Path(f"{file}.pub").write_text(json.dumps(public) + "\n")
+    say(f"private key in {file}, public key in {file}.pub")
+
+
+@main.group("standard")
+def standard_group() -> None:
+    """The standard: methodologies, factors, parameters."""
+
+
+@standard_group.command("check")
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def standard_check(folders: tuple[Path, ...]) -> None:
+    """Load every pack and explain every mistake with file and line."""
+    try:
+        loaded = standard.load(*folders)
+    except standard.StandardError as error:
+        raise click.ClickException(str(error)) from None
+    for pack in loaded.packs:
+        click.echo(f"{pack.code} {pack.version}\t{pack.status}\t{pack.name_zh} · {pack.name_en}")
+
+
+@standard_group.command("test")
+def standard_test() -> None:
+    """Run the worked examples of every pack."""
+    failed = 0
+    loaded = standard.load()
+    for pack in loaded.packs:
+        for case in loaded.run_cases(pack):
+            failed += not case.ok
+            click.echo(f"{'ok  ' if case.ok else 'FAIL'}\t{pack.code}\t{case}")
+    if failed:
+        raise click.ClickException(f"{failed} cases failed")
+
+
+@standard_group.command("show")
+@click.argument("code")
+def standard_show(code: str) -> None:
+    """What a methodology says."""
+    loaded = standard.load()
+    found = [pack for pack in loaded.packs if pack.code == code]
+    if not found:
+        raise click.ClickException(f"no pack {code!r}; there are: {', '.join(sorted({p.code for p in loaded.packs}))}")
+    for pack in found:
+        click.echo(loaded.describe(pack))
+
+
+@main.command()
+def work() -> None:
+    """Run the jobs of the queue until told to stop."""
+    jobs.work()
+
+
+@main.command("schedule")
+def run_schedule() -> None:
+    """Ask for the periodic jobs until told to stop."""
+    schedule.schedule()

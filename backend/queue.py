@@ -1,0 +1,35 @@
+"""The job queue: RQ on Redis. Redis carries only what PostgreSQL can make again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.serializers import JSONSerializer
+
+NAME = "tanpuhui"
+
+
+def connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_connect_timeout=5)
+
+
+def named(connection: redis.Redis) -> Queue:
+    """The one queue. JSON, never pickle: what can write to Redis must not be able to run code here."""
+    return Queue(NAME, connection=connection, serializer=JSONSerializer)
+
+
+def enqueue(connection: redis.Redis, job: str, job_id: str, *args: Any) -> bool:
+    """Ask for a job by its dotted name, unless one of that id already waits. False when Redis is away.
+
+    A lost request is no loss: what is pending stands in PostgreSQL and the scheduler asks again.
+    """
+    try:
+        named(connection).enqueue(job, *args, job_id=job_id, unique=True, result_ttl=0, failure_ttl=86400)
+    except DuplicateJobError:
+        return True
+    except redis.RedisError:
+        return False
+    return True

@@ -1,0 +1,231 @@
+"""Statements of ingest: what is known of a batch's ids, persons and neighbours, and its one write."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from backend.store import db, statements
+from rules.dedup import Record
+from rules.model import CREDITED, EVIDENCE_TIERS
+from rules.standard import Standard
+
+SQL = statements.of("events")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message id in use: the content it came with and the event it made."""
+
+    content_digest: bytes
+    event_id: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ActClaim:
+    """An issuer's number in use: whose deed it names."""
+
+    person_id: int
+    klass: str
+    event_id: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A settled event as the books have it now."""
+
+    record: Record
+    person_id: int
+    klass: str
+    evidence: str
+    started_at: datetime
+    ended_at: datetime
+    pack_version: str
+    region: str
+    timezone: tzinfo
+    verdict: str
+    code: str
+    stands: int | None
+    deed_id: int | None
+    reduction_mg: int
+    points: int
+    version: int
+
+    @property
+    def fate(self) -> tuple[str, str, int | None, int | None, int, int]:
+        return (self.verdict, self.code, self.stands, self.deed_id, self.reduction_mg, self.points)
+
+
+def begin(conn: db.Connection) -> None:
+    """Hold pool closing out and plan by index, for this transaction."""
+    conn.execute(SQL["hold_close_out"])
+    conn.execute(SQL["plan_by_index"])
+
+
+def find_reporter(conn: db.Connection, client_id: str) -> tuple[str, str | None, dict[str, str]]:
+    """(client id, its issuer name, evidence ceilings by event type)."""
+    client, issuer, ceilings = db.rows(conn, SQL["find_reporter"], client_id=client_id)[0]
+    return client, issuer, ceilings
+
+
+def find_people(conn: db.Connection, client_id: str, subjects: Iterable[str]) -> dict[str, int]:
+    """subject -> person id, for subjects linked to this partner now."""
+    return dict(db.rows(conn, SQL["find_people"], client_id=client_id, subjects=list(subjects)))  # type: ignore[arg-type]
+
+
+def lock_people(conn: db.Connection, people: Iterable[int]) -> None:
+    """One advisory lock a person, in id order, until the transaction ends."""
+    conn.execute(SQL["lock_people"], {"people": list(people)})
+
+
+def find_consents(conn: db.Connection, people: Iterable[int]) -> dict[int, list[tuple[datetime, datetime | None]]]:
+    """person id -> when points were consented to."""
+    found: dict[int, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+    for person_id, given_at, withdrawn_at in db.rows(conn, SQL["find_consents"], people=list(people)):
+        found[person_id].append((given_at, withdrawn_at))
+    return found
+
+
+def take_ids(conn: db.Connection, n: int) -> list[int]:
+    return [i for (i,) in db.rows(conn, SQL["take_ids"], n=n)]
+
+
+def find_claims(conn: db.Connection, client_id: str, digests: Sequence[bytes]) -> dict[bytes, Claim]:
+    rows = db.rows(conn, SQL["find_claims"], client_id=client_id, digests=list(digests))
+    return {d: Claim(content, event_id, at) for d, content, event_id, at in rows}
+
+
+def find_claim(conn: db.Connection, client_id: str, digest: bytes) -> tuple[int, datetime] | None:
+    found = db.one(conn, SQL["find_claim"], client_id=client_id, digest=digest)
+    return (found["event_id"], found["started_at"]) if found else None
+
+
+def find_events(conn: db.Connection, keys: Iterable[tuple[int, datetime]]) -> dict[int, dict[str, Any]]:
+    """event id -> its first and its current verdict."""
+    keys = list(keys)
+    if not keys:
+        return {}
+    rows = db.dicts(conn, SQL["find_events"], ids=[k[0] for k in keys], starts=[k[1] for k in keys])
+    return {r["event_id"]: r for r in rows}
+
+
+def find_act_claims(conn: db.Connection, acts: Sequence[tuple[str, bytes]]) -> dict[tuple[str, bytes], ActClaim]:
+    if not acts:
+        return {}
+    rows = db.rows(conn, SQL["find_act_claims"], issuers=[a[0] for a in acts], digests=[a[1] for a in acts])
+    return {(issuer, digest): ActClaim(*rest) for issuer, digest, *rest in rows}
+
+
+def find_neighbours(
+    conn: db.Connection, standard: Standard, windows: Mapping[tuple[int, str], tuple[int, int]]
+) -> dict[tuple[int, str], list[Known]]:
+    """The settled events of each (person, class) that begin in its window (microseconds, half open)."""
+    found: dict[tuple[int, str], list[Known]] = {key: [] for key in windows}
+    if not windows:
+        return found
+    froms, untils = [_at(w[0]) for w in windows.values()], [_at(w[1]) for w in windows.values()]
+    rows = db.rows(
+        conn,
+        SQL["find_neighbours"],
+        people=[key[0] for key in windows],
+        classes=[key[1] for key in windows],
+        froms=froms,
+        untils=untils,
+        first=min(froms),
+        last=max(untils),
+    )
+    for row in rows:
+        known = _known(standard, row)
+        found[(known.person_id, known.klass)].append(known)
+    return found
+
+
+def _known(standard: Standard, row: tuple[Any, ...]) -> Known:
+    (event_id, person_id, klass, evidence, client_id, event_ref, started_at, ended_at, day, pack, issuer, act, facts,
+     refusal, measured_mg, points_micro, cap_mg, verdict, code, stands, deed_id, reduction_mg, points, version,
+     pooled, pack_version, region) = row  # fmt: skip
+    rule = standard.exclusion_class(klass, day)
+    where = standard.region(region)
+    assert where is not None
+    record = Record(
+        event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, _micros(started_at), _micros(ended_at), day, pack,
+        (issuer, act) if act else None, tuple(facts.get(n, "") for n in rule.same_record_facts), refusal,
+        measured_mg, points_micro, cap_mg,
+    )  # fmt: skip
+    if pooled and verdict == CREDITED:
+        record = replace(record, fixed_mg=reduction_mg, fixed_points=points)
+    return Known(
+        record, person_id, klass, evidence, started_at, ended_at, pack_version, region, where.timezone,
+        verdict, code, stands, deed_id, reduction_mg, points, version,
+    )  # fmt: skip
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _at(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def find_deed_versions(conn: db.Connection, deeds: Sequence[int]) -> dict[int, int]:
+    if not deeds:
+        return {}
+    return dict(db.rows(conn, SQL["find_deed_versions"], deeds=list(deeds)))  # type: ignore[arg-type]
+
+
+def add_pack_version(conn: db.Connection, sha256: str, code: str, version: str, text: str) -> None:
+    conn.execute(SQL["add_pack_version"], {"sha256": sha256, "code": code, "version": version, "json": text})
+
+
+def add_claims(conn: db.Connection, client_id: str, claims: Sequence[tuple[bytes, bytes, int, datetime]]) -> None:
+    """Claim message ids: (id digest, content digest, event id, started_at). Raises ClaimLost if one was taken."""
+    if not claims:
+        return
+    digests, contents, ids, starts = (list(column) for column in zip(*claims, strict=True))
+    done = db.run(
+        conn, SQL["add_claims"], client_id=client_id, digests=digests, contents=contents, ids=ids, starts=starts
+    )
+    if done != len(claims):
+        raise db.ClaimLost
+
+
+def add_act_claims(conn: db.Connection, claims: Sequence[tuple[str, bytes, int, str, int, datetime]]) -> None:
+    """Claim issuers' numbers: (issuer, digest, person, class, event, started_at). Raises ClaimLost if one was taken."""
+    if not claims:
+        return
+    issuers, digests, people, classes, ids, starts = (list(column) for column in zip(*claims, strict=True))
+    done = db.run(
+        conn, SQL["add_act_claims"], issuers=issuers, digests=digests, people=people, classes=classes, ids=ids,
+        starts=starts,
+    )  # fmt: skip
+    if done != len(claims):
+        raise db.ClaimLost
+
+
+def add_events(conn: db.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    db.copy(conn, SQL["add_events"], rows)
+
+
+def add_reverdicts(conn: db.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    db.copy(conn, SQL["add_reverdicts"], rows)
+
+
+def add_deeds(conn: db.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    db.copy(conn, SQL["add_deeds"], rows)
+
+
+def add_transfers(conn: db.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """(posted_at, book, debit, debit_id, credit, credit_id, amount, reason, ref_id, person_id)."""
+    db.copy(conn, SQL["add_transfers"], rows)
+
+
+def as_json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,110 @@
+-- name: hold_close_out
+-- Ingest runs beside ingest, but not beside the closing of a pool.
+select pg_advisory_xact_lock_shared(hashtext('close'), 0)
+
+-- name: plan_by_index
+-- The neighbourhood is found by index probes; the first plans on an empty table would scan for ever.
+select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
+-- name: find_reporter
+select c.client_id, c.issuer, coalesce(jsonb_object_agg(e.event_type, e.tier) filter (where e.tier is not null), '{}')
+from client c left join evidence_ceiling e using (client_id)
+where c.client_id = %(client_id)s
+group by c.client_id
+
+-- name: find_people
+select l.subject, l.person_id
+from link l
+where l.client_id = %(client_id)s and l.subject = any(%(subjects)s) and l.ended_at is null
+
+-- name: lock_people
+select pg_advisory_xact_lock(1, (p %% 2147483647)::int) from (select distinct unnest(%(people)s::bigint[]) as p order by p) as sorted
+
+-- name: find_consents
+select person_id, given_at, withdrawn_at from consent where purpose = 'points' and person_id = any(%(people)s::bigint[])
+
+-- name: take_ids
+select nextval('event_id_seq') from generate_series(1, %(n)s)
+
+-- name: find_claims
+select id_digest, content_digest, event_id, started_at
+from claim where client_id = %(client_id)s and id_digest = any(%(digests)b::bytea[])
+
+-- name: find_events
+-- Events by id with their current verdict: the last reverdict, else their own.
+select e.event_id, e.event_ref, e.event_type, e.client_id, e.person_id, e.pack_code, e.pack_version, e.started_at,
+       e.verdict as first_verdict, e.code as first_code, e.deed_id as first_deed_id,
+       e.reduction_mg as first_reduction_mg, e.points as first_points,
+       coalesce(r.verdict, e.verdict) as verdict, coalesce(r.code, e.code) as code,
+       case when r.event_id is null then e.deed_id else r.deed_id end as deed_id,
+       coalesce(r.reduction_mg, e.reduction_mg) as reduction_mg, coalesce(r.points, e.points) as points
+from unnest(%(ids)s::bigint[], %(starts)s::timestamptz[]) as k (event_id, started_at)
+join event e on e.event_id = k.event_id and e.started_at = k.started_at
+left join lateral (
+  select * from reverdict r where r.event_id = e.event_id order by r.version desc limit 1
+) r on true
+
+-- name: find_act_claims
+select issuer, act_digest, person_id, class, event_id, started_at
+from act_claim a
+join unnest(%(issuers)s::text[], %(digests)b::bytea[]) as k (issuer, act_digest) using (issuer, act_digest)
+
+-- name: find_neighbours
+-- Everything settled of these persons and classes in these windows, with what the books say of it now.
+select e.event_id, e.person_id, e.class, e.evidence, e.client_id, e.event_ref, e.started_at, e.ended_at, e.day,
+       e.pack_code, e.act_issuer, e.act_digest, e.facts, e.refusal, e.measured_mg, e.points_micro, e.cap_mg,
+       coalesce(r.verdict, e.verdict), coalesce(r.code, e.code),
+       case when r.event_id is null then e.stands_event else r.stands_event end,
+       case when r.event_id is null then e.deed_id else r.deed_id end,
+       coalesce(r.reduction_mg, e.reduction_mg), coalesce(r.points, e.points), coalesce(r.version, 0),
+       m.deed_id is not null, e.pack_version, e.region
+from unnest(%(people)s::bigint[], %(classes)s::text[], %(froms)s::timestamptz[], %(untils)s::timestamptz[])
+     as w (person_id, class, from_at, until_at)
+join event e on e.person_id = w.person_id and e.class = w.class
+            and e.started_at >= w.from_at and e.started_at < w.until_at
+            and e.started_at >= %(first)s and e.started_at < %(last)s
+left join lateral (
+  select * from reverdict r where r.event_id = e.event_id order by r.version desc limit 1
+) r on true
+left join batch_member m on m.deed_id = case when coalesce(r.verdict, e.verdict) = 'credited'
+                                             then coalesce(r.deed_id, e.deed_id) end
+
+-- name: find_deed_versions
+select deed_id, max(version) from deed where deed_id = any(%(deeds)s::bigint[]) group by deed_id
+
+-- name: add_pack_version
+insert into pack_version (content_sha256, pack_code, pack_version, pack_json)
+values (%(sha256)s, %(code)s, %(version)s, %(json)s) on conflict do nothing
+
+-- name: add_claims
+insert into claim (client_id, id_digest, content_digest, event_id, started_at)
+select %(client_id)s, k.* from unnest(%(digests)b::bytea[], %(contents)b::bytea[], %(ids)s::bigint[],
+                                      %(starts)s::timestamptz[]) as k (d, c, i, s)
+order by k.d
+on conflict do nothing
+
+-- name: add_act_claims
+insert into act_claim (issuer, act_digest, person_id, class, event_id, started_at)
+select k.* from unnest(%(issuers)s::text[], %(digests)b::bytea[], %(people)s::bigint[], %(classes)s::text[],
+                       %(ids)s::bigint[], %(starts)s::timestamptz[]) as k (i, d, p, c, e, s)
+order by k.i, k.d
+on conflict do nothing
+
+-- name: add_events
+copy event (event_id, started_at, ended_at, received_at, client_id, event_ref, event_type, person_id, class, pack_code,
+            pack_version, region, day, evidence, act_issuer, act_digest, asset_digest, facts, refusal, measured_mg,
+            points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points) from stdin
+
+-- name: add_reverdicts
+copy reverdict (event_id, version, person_id, verdict, code, stands_event, deed_id, reduction_mg, points,
+                changed_at) from stdin
+
+-- name: add_deeds
+copy deed (deed_id, version, person_id, started_at, ended_at, class, pack_code, pack_version, gas_basis, region,
+           vintage_month, evidence, event_id, client_id, reduction_mg, points, stands, made_at) from stdin
+
+-- name: add_transfers
+copy transfer (posted_at, book, debit, debit_id, credit, credit_id, amount, reason, ref_id, person_id) from stdin
+
+-- name: find_claim
+select event_id, started_at from claim where client_id = %(client_id)s and id_digest = %(digest)s

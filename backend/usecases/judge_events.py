@@ -1,0 +1,127 @@
+"""The pure part of ingest: from messages and what the database knows of them to records and refusals.
+
+No SQL, no clock: everything is handed over. What is decided here depends on one message alone; what depends on a
+person's other deeds is settled afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from backend import auth
+from backend.usecases.read_events import Message
+from rules import eligibility, quantification, verification
+from rules.dedup import MICRO, Record
+from rules.model import EVIDENCE_TIERS, ExclusionClass, Pack, Region
+from rules.standard import Standard
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """The partner that sends: whose order numbers are its own, and the best tier it may claim for a type."""
+
+    client_id: str
+    issuer: str | None
+    ceilings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The person behind a subject, and when points were consented to."""
+
+    person_id: int
+    consents: Sequence[eligibility.Interval]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A message as judged by itself. `record` is None when `code` refuses it before any deed is considered."""
+
+    message: Message
+    event_id: int
+    code: str = ""
+    field: str = ""
+    person_id: int | None = None
+    region: Region | None = None
+    pack: Pack | None = None
+    klass: ExclusionClass | None = None
+    evidence: str | None = None
+    facts: dict[str, int | str] | None = None
+    record: Record | None = None
+
+
+def judge_event(
+    standard: Standard, secret: str, reporter: Reporter, person: Person | None, message: Message, event_id: int,
+    now: datetime,
+) -> Judged:  # fmt: skip
+    """Check kind, person, place, time, consent and facts, in the order of `rules.model.CODES`, and measure."""
+    if not standard.has_type(message.event_type):
+        return Judged(message, event_id, "type_unknown", "type")
+    if person is None:
+        return Judged(message, event_id, "subject_unknown", "subject")
+    known = {"person_id": person.person_id}
+    region = standard.region(message.region)
+    if region is None:
+        return Judged(message, event_id, "region_unknown", "data.region", **known)
+    if code := eligibility.time_code(standard, region, message.started_at, message.ended_at, now):
+        field = "data.ended_at" if code == "in_future" else "data.started_at"
+        return Judged(message, event_id, code, field, region=region, **known)
+    pack = eligibility.pack_in_force(standard, message.event_type, region, message.started_at)
+    if pack is None:
+        return Judged(message, event_id, "not_in_force", "data.started_at", region=region, **known)
+    if not eligibility.consented(person.consents, message.started_at):
+        return Judged(message, event_id, "no_consent", "subject", region=region, pack=pack, **known)
+    return _measured(standard, secret, reporter, person, message, event_id, region, pack)
+
+
+def _measured(
+    standard: Standard, secret: str, reporter: Reporter, person: Person, message: Message, event_id: int,
+    region: Region, pack: Pack,
+) -> Judged:  # fmt: skip
+    day = message.started_at.astimezone(region.timezone).date()
+    klass = standard.exclusion_class(pack.exclusion_class, day)
+    facts, refusal, field = verification.read_facts(pack, message.data)
+    started_us, ended_us = micros(message.started_at), micros(message.ended_at)
+    if not refusal:
+        refusal = verification.plausibility_code(pack, facts, ended_us - started_us)
+        field = "data" if refusal else ""
+    ceiling = reporter.ceilings.get(message.event_type, "order")
+    issuer = message.act[0] if message.act else None
+    evidence = verification.evidence_tier(message.evidence, ceiling, issuer, reporter.issuer)
+    value = None if refusal else quantification.measure(standard, pack, region, facts, day)
+    record = Record(
+        event_id=event_id,
+        tier=EVIDENCE_TIERS.index(evidence),
+        client_id=reporter.client_id,
+        event_ref=message.ref,
+        started_us=started_us,
+        ended_us=ended_us,
+        day=day,
+        pack=pack.code,
+        act=(message.act[0], auth.digest(secret, "act", *message.act)) if message.act else None,
+        same_facts=same_facts(klass, facts),
+        refusal=refusal,
+        measured_mg=value.reduction_mg if value else 0,
+        points_micro=value.points_micro if value else 0,
+        cap_mg=value.daily_cap_mg if value else None,
+    )
+    return Judged(message, event_id, "", field, person.person_id, region, pack, klass, evidence, facts, record)
+
+
+def same_facts(klass: ExclusionClass, facts: Mapping[str, int | str]) -> tuple[int | str, ...]:
+    return tuple(facts.get(name, "") for name in klass.same_record_facts)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    delta = at - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * MICRO + delta.microseconds
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def month_of(day: date) -> date:
+    return day.replace(day=1)

@@ -1,0 +1,159 @@
+"""Bytes to messages: each item judged alone, so that one bad event never harms its neighbours.
+
+Limits: the number of events, the size of the body (the app), the length of every string, the size of every number.
+msgspec bounds the depth of nesting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from backend.errors import Problem
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+ActRef = Annotated[str, msgspec.Meta(max_length=160, pattern=r"^[a-z0-9][a-z0-9._-]{0,39}:[^\x00-\x20\x7f]{1,119}\Z")]
+NUMBER_MAX = 10**12
+_WHERE = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+
+
+class _Data(msgspec.Struct):
+    started_at: Instant
+    region: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")]
+    evidence: Literal["order", "device", "screenshot", "self_declared"]
+    ended_at: Instant | None = None
+    act_ref: ActRef | None = None
+    asset_ref: Text | None = None
+
+
+class _Envelope(msgspec.Struct):
+    """CloudEvents 1.0. Extension attributes are allowed and not kept."""
+
+    specversion: Literal["1.0"]
+    id: Text
+    source: Text
+    type: Text
+    subject: Text
+    data: msgspec.Raw
+    time: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One well-formed event. `data` holds what the pack may ask for; `content_digest` is what makes a resend equal."""
+
+    ref: str
+    event_type: str
+    subject: str
+    started_at: datetime
+    ended_at: datetime
+    region: str
+    evidence: str
+    act: tuple[str, str] | None
+    asset_ref: str | None
+    data: dict[str, Any]
+    content_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """An item that is no event: it claims no id and can be sent again, mended."""
+
+    ref: str | None
+    code: str
+    field: str
+    detail: str
+
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_envelope = msgspec.json.Decoder(_Envelope)
+_data = msgspec.json.Decoder(_Data)
+_any = msgspec.json.Decoder()
+
+
+def read_events(body: bytes, limit: int) -> tuple[list[Message | Malformed], bool]:
+    """The items of a body in order, and whether it was a single event rather than a batch.
+
+    Raises Problem json_invalid, batch_empty, batch_too_large.
+    """
+    single = body.lstrip(b" \t\r\n")[:1] == b"{"
+    try:
+        raws = [msgspec.Raw(body)] if single else _items.decode(body)
+        if single:
+            _any.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Problem("json_invalid", str(error)) from None
+    if not raws:
+        raise Problem("batch_empty")
+    if len(raws) > limit:
+        raise Problem("batch_too_large", f"{len(raws)} events; at most {limit} in one batch")
+    return [_read(raw) for raw in raws], single
+
+
+def _read(raw: msgspec.Raw) -> Message | Malformed:
+    try:
+        envelope = _envelope.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        return _malformed(_ref(raw), str(error), "")
+    try:
+        data, facts = _data.decode(envelope.data), _any.decode(envelope.data)
+        return _message(envelope, data, facts)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        return _malformed(envelope.id, str(error), "data")
+
+
+def _message(envelope: _Envelope, data: _Data, facts: dict[str, Any]) -> Message:
+    started_at = _instant(data.started_at, "started_at")
+    ended_at = _instant(data.ended_at or data.started_at, "ended_at")
+    if ended_at < started_at:
+        raise msgspec.ValidationError("Expected an end that is not before the start - at `$.ended_at`")
+    facts = {name: _number(name, value) for name, value in facts.items()}
+    act = tuple(data.act_ref.split(":", 1)) if data.act_ref else None
+    told = facts | {"started_at": started_at.isoformat(), "ended_at": ended_at.isoformat()}
+    content = msgspec.json.encode([envelope.type, envelope.subject, told], order="deterministic")
+    return Message(
+        envelope.id, envelope.type, envelope.subject, started_at, ended_at, data.region, data.evidence,
+        act, data.asset_ref, facts, hashlib.sha256(content).digest(),
+    )  # fmt: skip
+
+
+def _instant(value: datetime, name: str) -> datetime:
+    if not 1970 < value.year < 2200:
+        raise msgspec.ValidationError(f"Expected a year from 1971 to 2199 - at `$.{name}`")
+    return value.astimezone(UTC)
+
+
+def _number(name: str, value: Any) -> Any:
+    """Whole numbers stay or become integers; anything that is not exact is sent back."""
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise msgspec.ValidationError(f"Expected a whole number in the fact's unit - at `$.{name}`")
+        value = int(value)
+    if isinstance(value, int) and abs(value) > NUMBER_MAX:
+        raise msgspec.ValidationError(f"Expected a number of at most {NUMBER_MAX} - at `$.{name}`")
+    return value
+
+
+def _malformed(ref: str | None, message: str, inside: str) -> Malformed:
+    where = _WHERE.search(message)
+    missing = _MISSING.search(message)
+    path = [inside, where.group(1) if where else "", missing.group(1) if missing else ""]
+    code = "field_missing" if missing else "field_invalid"
+    return Malformed(ref, code, ".".join(p for p in path if p), _WHERE.sub("", message))
+
+
+def _ref(raw: msgspec.Raw) -> str | None:
+    """The id of a broken item, when it has one that can be shown back."""
+    try:
+        item = _any.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    ref = item.get("id") if isinstance(item, dict) else None
+    return ref if isinstance(ref, str) and len(ref) <= 128 else None
