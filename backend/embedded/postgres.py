@@ -127,7 +127,7 @@ def running(home: Path, *, durable: bool = True) -> Iterator[str]:
 
 
 def _user_for(folder: Path) -> tuple[int, int] | None:
-    """(uid, gid) to run as: None for an ordinary user; PostgreSQL refuses root, so then the folder's owner or a system user."""
+    """(uid, gid) to run as, None for our own: PostgreSQL refuses root, so then the folder's owner or a system user."""
     if os.getuid() != 0:
         return None
     if folder.exists() and folder.stat().st_uid != 0:

@@ -35,7 +35,7 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own (Ctrl-C is ours); the kernel sends it `death_signal` when we die.
 
-    Output goes to the file `log` (an inherited pipe would keep our caller waiting after our death) or where ours goes.
+    Output goes to the file `log` (an inherited pipe would keep our caller waiting after our death) or to our stderr.
     The kernel watches the thread that forks, not the process: hence the main thread only. It does so on Linux only.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -53,8 +53,8 @@ def spawn(
         return subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
+            stdout=output or 2,
+            stderr=subprocess.STDOUT,
             env=env,
             cwd=cwd,
             start_new_session=True,
@@ -83,7 +83,7 @@ def stop(process: subprocess.Popen[bytes], first: signal.Signals, *, patience_s:
 def wait_until_ready(
     process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, *, patience_s: float = 300
 ) -> None:
-    """Poll `ready` until it holds. Raises EmbeddedError with the end of `log` when the process ends or takes too long."""
+    """Poll `ready` until it holds. Raises EmbeddedError with the end of `log` when it ends or takes too long."""
     deadline = time.monotonic() + patience_s
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
