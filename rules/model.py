@@ -5,7 +5,7 @@ Pure data, no behaviour. Everything here is immutable, so a pack that judged a d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -114,16 +114,20 @@ class Pack:
     duration_min_s: int | None
     duration_max_s: int | None
     speed_max_m_per_h: int | None
-    content_sha256: str
+    boundary: str
+    selector: str  # the choice fact by which factors are chosen (a material, an item), '' when there is none
+    document: bytes = field(repr=False)  # the canonical pack.json: RFC 8785, everything a verifier needs
+    content_sha256: str  # of `document`
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One step of a calculation: its name, exact value and unit."""
+    """One step of a calculation: its name, exact value (`value` / `per`) and unit."""
 
     name: str
     value: Decimal
     unit: str
+    per: int = 1  # not 1 only where the value has no finite decimal form
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class Measurement:
     daily_cap_mg: int | None
     lines: tuple[Line, ...]
     factor_ids: tuple[str, ...]
+    tariff_id: str = ""  # the local tariff that set the points, '' when the reduction did
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,761 @@
+"""The standard: methodologies, factors, regions, parameters, tariffs and approvals, read from folders and found sound.
+
+A colleague who knows the subject and no Python writes these files. So everything wrong with them is collected and told at
+once, by file and line, in words that say what to do; nothing with a mistake in it is ever used.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
+
+import rfc8785
+
+from rules import model, quantification, reading, units
+from rules.model import Approval, ExclusionClass, Fact, Pack, Region
+from rules.quantification import Method, Plan, Value
+from rules.reading import Notes, Section, StandardError
+
+__all__ = ["Standard", "StandardError", "describe", "load", "pack_json"]
+
+SHIPPED = Path(__file__).parent
+NATION = Region(quantification.NATION, "全国", "China", "", ZoneInfo("Asia/Shanghai"))
+
+# What a pack must say before it may be approved for a pool (design, section 6).
+STATEMENTS = ("boundary", "baseline", "regulatory_surplus", "project_emissions", "leakage", "choice", "evidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A number by region and time. `document` is what pack.json says of it, sources included."""
+
+    id: str
+    unit: str
+    gas_basis: str
+    boundary: str
+    values: tuple[Value, ...]
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a place pays in points for a deed of a pack, in grams; never a reduction."""
+
+    pack_code: str
+    value: Value
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A worked example. kind: published, cross-source or derived. measures: reduction_g or points (grams a tariff pays)."""
+
+    pack: Pack
+    id: str
+    kind: str
+    measures: str
+    on: date
+    region: str
+    facts: Mapping[str, int | str]
+    at_least: Fraction
+    at_most: Fraction
+    exact_mg: int | None
+    title: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What became of a case: the value measured in grams (or points), and whether it lies in the source's precision."""
+
+    case: Case
+    value: Fraction
+    reduction_mg: int
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Standard:
+    """One state of the standard: all versions of all packs. Immutable, but for the plans it keeps once built."""
+
+    packs: tuple[Pack, ...]
+    regions: Mapping[str, Region]
+    factors: Mapping[str, Factor]
+    tariffs: tuple[Tariff, ...]
+    approvals: tuple[Approval, ...]
+    cases: tuple[Case, ...]
+    _parameters: Mapping[str, Sequence[tuple[date, int]]]
+    _classes: Mapping[str, Sequence[tuple[date, ExclusionClass]]]
+    _methods: Mapping[str, Method]
+    _plans: dict[tuple[str, str, str], list[Plan]] = field(default_factory=dict, repr=False)
+
+    nation = NATION
+
+    def pack(self, event_type: str, on: date) -> Pack | None:
+        """The pack in force for deeds of that event type begun on that civil day."""
+        for pack in self.packs:
+            if pack.event_type == event_type and pack.in_force_from <= on < (pack.in_force_to or date.max):
+                return pack
+        return None
+
+    def has_type(self, event_type: str) -> bool:
+        """Whether any pack, in force or not, measures that event type."""
+        return any(pack.event_type == event_type for pack in self.packs)
+
+    def pack_version(self, code: str, version: str) -> Pack | None:
+        """One version of a methodology, in force or not."""
+        return next((pack for pack in self.packs if (pack.code, pack.version) == (code, version)), None)
+
+    def region(self, code: str) -> Region | None:
+        """A province, prefecture or directly administered county of GB/T 2260."""
+        return self.regions.get(code)
+
+    def exclusion_class(self, code: str, on: date) -> ExclusionClass:
+        """The class as it was on a day; KeyError when there is none. The first values also hold for all days before."""
+        return _dated(self._classes[code], on)
+
+    def max_duration_s(self, exclusion_class_code: str) -> int:
+        """The longest duration any pack of the class accepts; 0 where none has a limit to its duration."""
+        durations = [p.duration_max_s or 0 for p in self.packs if p.exclusion_class == exclusion_class_code]
+        return max(durations, default=0)
+
+    def parameter(self, name: str, on: date) -> int:
+        """A number of parameters.yaml on a day; KeyError when there is none. The first value also holds for all days before."""
+        return _dated(self._parameters[name], on)
+
+    def approval(self, pack: Pack, region_code: str, use: str, on: date) -> Approval | None:
+        """The approval for that use of the nearest region: its own, its province's, the nation's."""
+        region = self.regions.get(region_code, NATION)
+        for code in quantification.chain(region):
+            for one in self.approvals:
+                named = (one.pack_code, one.pack_version, one.region, one.use)
+                if named == (pack.code, pack.version, code, use) and one.valid_from <= on < (one.valid_to or date.max):
+                    return one
+        return None
+
+    def plan(self, pack: Pack, region: Region, choice: str, on: date) -> Plan:
+        """The calculation for deeds begun on a day, built once for as long as no number in it changes.
+
+        Raises LookupError for an unknown choice or a day on which a factor has no value yet.
+        """
+        key = (pack.content_sha256, region.code, choice)
+        for plan in self._plans.get(key, ()):
+            if plan.from_on <= on < plan.to_on:
+                return plan
+        plan = quantification.build(self._methods[pack.content_sha256], quantification.chain(region), choice, on)
+        self._plans[key] = [*self._plans.get(key, ()), plan]
+        return plan
+
+    def cases_of(self, pack: Pack) -> list[Case]:
+        """The worked examples of a pack version."""
+        return [case for case in self.cases if (case.pack.code, case.pack.version) == (pack.code, pack.version)]
+
+    def run_cases(self, pack: Pack) -> list[CaseResult]:
+        """Measure every worked example of a pack on its own day and in its own place."""
+        return [self._run_case(case) for case in self.cases_of(pack)]
+
+    def _run_case(self, case: Case) -> CaseResult:
+        measured = quantification.measure(self, case.pack, self.regions.get(case.region, NATION), case.facts, case.on)
+        value = Fraction(measured.lines[-1].value) / measured.lines[-1].per
+        if case.measures == "points":
+            value = Fraction(measured.points_micro, self.parameter("points_per_g_micro", case.on))
+        ok = case.at_least <= value <= case.at_most and case.exact_mg in (None, measured.reduction_mg)
+        return CaseResult(case, value, measured.reduction_mg, ok)
+
+
+T = TypeVar("T")
+
+
+def _dated(values: Sequence[tuple[date, T]], on: date) -> T:
+    return next((value for from_on, value in reversed(values) if from_on <= on), values[0][1])
+
+
+def pack_json(pack: Pack) -> dict[str, Any]:
+    """pack.json: all a verifier needs, without YAML. `pack.document` is its canonical form, `content_sha256` of that."""
+    return cast("dict[str, Any]", json.loads(pack.document))
+
+
+def describe(pack: Pack) -> str:
+    """A pack in plain words, Chinese before English, for `tanpuhui standard show`."""
+    doc = pack_json(pack)
+    lines = [f"{pack.code} {pack.version}  {pack.name_zh} / {pack.name_en}  ({pack.event_type}, {pack.status})"]
+    lines += _paragraph("status", doc["status_reason"])
+    lines.append(
+        f"in force {pack.in_force_from} .. {pack.in_force_to or ''}  gas basis {pack.gas_basis}  {pack.boundary}"
+    )
+    lines.append(f"sha256 {pack.content_sha256}")
+    for name, text in doc["statements"].items():
+        lines += _paragraph(name, text)
+    for fact in doc["facts"]:
+        limits = f"{fact.get('minimum', '')}..{fact.get('maximum', '')} {fact['unit']}"
+        lines.append(
+            f"fact {fact['name']}: {limits if fact['kind'] == 'integer' else ', '.join(sorted(fact['values']))}"
+        )
+    for factor in doc["factors"].values():
+        lines += [f"factor {factor['id']}  {factor['unit']}  {factor['gas_basis']}  {factor['boundary']}"]
+        for value in factor["values"]:
+            per = f" / {value['per']}" if value["per"] != "1" else ""
+            since = f"{value['region']} {value['from']} .. {value.get('to', '')}"
+            lines.append(
+                f"    {value['value']}{per}  {since}  [{value['tier']}, {value['status']}]  {value['factor_id']}"
+            )
+    return "\n".join([*lines, "", doc["formula"]])
+
+
+def _paragraph(name: str, text: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {text['zh']}", f"    {text['en']}"]
+
+
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+def load(*extra_folders: Path) -> Standard:
+    """The shipped standard, and what further folders of the same form add to it.
+
+    A later folder may add packs, versions, factors, tariffs, approvals, parameters and dated values of factors that are
+    there already; it cannot change one. Raises StandardError telling every mistake found.
+    """
+    loading = _Loading()
+    for folder in (SHIPPED, *extra_folders):
+        loading.read(folder)
+    loading.notes.settle()
+    return loading.check()
+
+
+_CATEGORIES = ("clothing", "food", "housing", "travel", "goods", "office", "digital_finance")
+_RESERVED = (*quantification.RESULTS, "facts", "reduction_g", "reduction_mg", "points", "run")
+
+
+@dataclass
+class _PackDraft:
+    """A methodology.yaml as read, before it is known to fit the rest."""
+
+    section: Section
+    folder: Path
+    formula: str
+    formula_file: str
+    doc: dict[str, Any]
+    facts: list[Fact]
+    bindings: dict[str, dict[str, str]]
+    selector: str
+    caps: list[Value]
+    bounds: dict[str, int | None]
+
+
+class _Loading:
+    """What has been read so far. First everything is read; when that went well, all is checked against each other."""
+
+    def __init__(self) -> None:
+        self.notes = Notes()
+        self.regions: dict[str, Region] = {}
+        self.parameters: dict[str, list[tuple[date, int]]] = {}
+        self.classes: dict[str, list[tuple[date, ExclusionClass]]] = {}
+        self.factors: dict[str, Factor] = {}
+        self.drafts: list[_PackDraft] = []
+        self.tariffs: list[tuple[Section, Tariff]] = []
+        self.approvals: list[tuple[Section, Approval]] = []
+        self.cases: list[tuple[Section, str, str]] = []
+
+    # reading
+
+    def read(self, folder: Path) -> None:
+        """Everything one folder holds."""
+        if (folder / "regions.csv").exists():
+            self._regions(folder / "regions.csv")
+        for name, take in (
+            ("parameters", self._parameters),
+            ("tariffs", self._tariffs),
+            ("approvals", self._approvals),
+        ):
+            if (folder / f"{name}.yaml").exists():
+                take(self._open(folder, folder / f"{name}.yaml"))
+        for path in sorted(folder.glob("factors/*.yaml")):
+            self._factors(self._open(folder, path))
+        for path in sorted(folder.glob("methodologies/**/methodology.yaml")):
+            self._pack(self._open(folder, path), folder, path.parent)
+
+    def _open(self, folder: Path, path: Path) -> Section:
+        return reading.read(self.notes, path, f"{folder.name}/{path.relative_to(folder)}")
+
+    def _regions(self, path: Path) -> None:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                zone = ZoneInfo(row["timezone"])
+                self.regions[row["code"]] = Region(row["code"], row["name_zh"], row["name_en"], row["parent"], zone)
+
+    def _parameters(self, section: Section) -> None:
+        for item in section.sections("parameters", optional=True):
+            name, from_on, value = item.text("name"), item.date("from"), item.integer("value")
+            self._origin(item)
+            if from_on and value is not None:
+                self._add_dated(item, self.parameters.setdefault(name, []), from_on, value, name)
+        for item in section.sections("exclusion_classes", optional=True):
+            code, from_on = item.text("code"), item.date("from")
+            one = ExclusionClass(
+                code=code,
+                jitter_s=item.integer("jitter_s") or 0,
+                overlap_tolerance_s=item.integer("overlap_tolerance_s", optional=True),
+                same_record_facts=tuple(item.texts("same_record_facts")) if "same_record_facts" in item else (),
+                distinct_act_refs=item.one_of("distinct_act_refs", ("true", "false"), "false") == "true",
+            )
+            self._origin(item)
+            if from_on:
+                self._add_dated(item, self.classes.setdefault(code, []), from_on, one, code)
+        section.done()
+
+    def _add_dated(self, item: Section, values: list[tuple[date, T]], from_on: date, value: T, what: str) -> None:
+        if any(other == from_on for other, _ in values):
+            item.mistake("overlap", "from", what=what, region=NATION.code, on=from_on)
+        values.append((from_on, value))
+        values.sort(key=lambda pair: pair[0])
+
+    def _origin(self, item: Section) -> dict[str, Any]:
+        """Where a number comes from and how far to trust it; ends the reading of its section."""
+        doc: dict[str, Any] = {name: item.text(name, "") for name in ("source", "source_ref", "stored_at", "year")}
+        doc["status"] = item.one_of("status", ("published", "provisional"))
+        doc["tier"] = item.one_of("tier", ("P", "S", "U", "own"), "own")
+        doc["caveat"] = item.both("caveat", optional=True)
+        review = item.date("review_by", optional=True)
+        doc["review_by"] = review.isoformat() if review else ""
+        if doc["status"] == "provisional" and not doc["caveat"]:
+            item.mistake("caveat", "status")
+        item.done()
+        return {name: text for name, text in doc.items() if text}
+
+    def _span(self, item: Section) -> tuple[str, date, date | None]:
+        """region, from, to; `to` is the first day on which the value no longer holds."""
+        region = item.text("region", quantification.NATION)
+        if region != quantification.NATION and region not in self.regions:
+            item.mistake("no_region", "region", what=region)
+        start, end = item.date("from") or date.min, item.date("to", optional=True)
+        if end and end <= start:
+            item.mistake("empty_time", "to", to=end, start=start)
+        return region, start, end
+
+    def _unit(
+        self, item: Section, text: str, gas_basis: str = "", boundary: str = "", name: str = "unit"
+    ) -> units.Unit:
+        if gas_basis and gas_basis not in units.GAS_BASES:
+            item.mistake("gas_basis", "gas_basis", what=gas_basis, known=", ".join(units.GAS_BASES))
+            gas_basis = ""
+        try:
+            return units.parse(text, gas_basis, boundary)
+        except units.UnitError as error:
+            item.mistake("unit", name, what=error)
+            return units.parse("1")
+
+    def _factors(self, section: Section) -> None:
+        defaults = section.section("value_defaults") if "value_defaults" in section else None
+        for item in section.sections("factors"):
+            key, unit = item.text("id"), item.text("unit")
+            emits = "CO2" in unit
+            basis = item.text("gas_basis", None if emits else "")
+            boundary = item.text("boundary", None if emits else "")
+            names = item.both("name")
+            values, docs = list(self._values(item, defaults, (unit, basis, boundary))), []
+            item.done()
+            known = self.factors.get(key)
+            if known:
+                if (known.unit, known.gas_basis, known.boundary) != (unit, basis, boundary):
+                    item.mistake("redefined", "id", what=key)
+                values = [*zip(known.values, known.document["values"], strict=True), *values]
+            values.sort(key=lambda pair: (pair[0].region, pair[0].from_on))
+            closed = self._close(item, key, [value for value, _ in values])
+            docs = [doc for _, doc in values]
+            document = {
+                "id": key,
+                "name": names,
+                "unit": unit,
+                "gas_basis": basis,
+                "boundary": boundary,
+                "values": docs,
+            }
+            self.factors[key] = Factor(key, unit, basis, boundary, closed, document)
+        if defaults:
+            defaults.done()
+        section.done()
+
+    def _values(
+        self, factor: Section, defaults: Section | None, shape: tuple[str, str, str]
+    ) -> Iterator[tuple[Value, dict[str, Any]]]:
+        for item in factor.sections("values", defaults):
+            unit, basis, boundary = shape
+            basis, boundary = item.text("gas_basis", basis), item.text("boundary", boundary)
+            region, start, end = self._span(item)
+            number, per = item.number("value"), item.number("per", "1")
+            if per <= 0:
+                item.mistake("not_a_number", "per", what="per")
+                per = Fraction(1)
+            value_id = item.text("factor_id")
+            doc = {
+                "region": region,
+                "from": start.isoformat(),
+                "value": item.text("value"),
+                "per": item.text("per", "1"),
+            }
+            doc |= {"factor_id": value_id} | ({"to": end.isoformat()} if end else {})
+            doc |= {name: text for name, text in (("gas_basis", basis), ("boundary", boundary)) if text not in shape}
+            found = Value(region, start, end, number / per, self._unit(item, unit, basis, boundary), value_id)
+            yield found, doc | self._origin(item)
+
+    def _close(self, section: Section, what: str, values: Sequence[Value]) -> tuple[Value, ...]:
+        """Values sorted by region and start: one without an end holds until the next of its region begins."""
+        closed = []
+        for value, following in zip(values, [*values[1:], None], strict=True):
+            if following and following.region == value.region:
+                if following.from_on == value.from_on or (value.to_on and value.to_on > following.from_on):
+                    section.mistake("overlap", what=what, region=value.region, on=following.from_on)
+                value = replace(value, to_on=value.to_on or following.from_on)
+            closed.append(value)
+        return tuple(closed)
+
+    def _tariffs(self, section: Section) -> None:
+        for item in section.sections("tariffs"):
+            key, code, printed = item.text("id"), item.text("pack"), item.text("as_printed")
+            region, start, end = self._span(item)
+            unit = self._unit(item, item.text("unit"))
+            value = Value(region, start, end, item.number("value"), unit, key)
+            doc = {"id": key, "pack": code, "region": region, "from": start.isoformat(), "unit": unit.text}
+            doc |= {"value": item.text("value"), "as_printed": printed, "to": end.isoformat() if end else ""}
+            doc["provider"] = item.text("provider")
+            self.tariffs.append((item, Tariff(code, value, doc | self._origin(item))))
+        section.done()
+
+    def _approvals(self, section: Section) -> None:
+        for item in section.sections("approvals"):
+            region, start, end = self._span(item)
+            use = item.one_of("use", ("points", "pool", "demonstration"))
+            one = Approval(
+                pack_code=item.text("pack"),
+                pack_version=item.text("version"),
+                region=region,
+                use=cast("Any", use),
+                body=item.text("body"),
+                document=item.text("document"),
+                valid_from=start,
+                valid_to=end,
+            )
+            item.done()
+            self.approvals.append((item, one))
+        section.done()
+
+    def _pack(self, section: Section, root: Path, folder: Path) -> None:
+        facts, fact_docs = self._facts(section)
+        selector, bindings = self._bindings(section)
+        bounds, limits = self._bounds(section)
+        caps, cap_docs = self._caps(section)
+        starts, ends = section.date("in_force_from"), section.date("in_force_to", optional=True)
+        if starts and ends and ends <= starts:
+            section.mistake("empty_time", "in_force_to", to=ends, start=starts)
+        formula_file = folder / "formula.py"
+        try:
+            formula = formula_file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            self.notes.add(f"{root.name}/{formula_file.relative_to(root)}", 1, "unreadable")
+            formula = ""
+        doc: dict[str, Any] = {
+            "code": section.text("code"),
+            "version": section.text("version"),
+            "event_type": section.text("event_type"),
+            "name": section.both("name"),
+            "category": section.one_of("category", _CATEGORIES),
+            "status": section.one_of("status", ("published", "provisional")),
+            "status_reason": section.both("status_reason"),
+            "gas_basis": section.one_of("gas_basis", units.GAS_BASES),
+            "boundary": section.text("boundary"),
+            "exclusion_class": section.text("exclusion_class"),
+            "in_force_from": starts.isoformat() if starts else "",
+            "in_force_to": ends.isoformat() if ends else "",
+            "facts": fact_docs,
+            "bounds": limits,
+            "caps": cap_docs,
+            "statements": self._statements(section),
+            "formula": formula,
+            "bindings": bindings,
+        }
+        section.done()
+        name = f"{root.name}/{formula_file.relative_to(root)}"
+        self.drafts.append(_PackDraft(section, folder, formula, name, doc, facts, bindings, selector, caps, bounds))
+        if (folder / "cases.yaml").exists():
+            cases = self._open(root, folder / "cases.yaml")
+            self.cases += [(item, doc["code"], doc["version"]) for item in cases.sections("cases")]
+            cases.done()
+
+    def _facts(self, section: Section) -> tuple[list[Fact], list[dict[str, Any]]]:
+        facts, docs = [], []
+        for item in section.sections("facts"):
+            name, kind = item.name("fact", _RESERVED), item.one_of("kind", ("integer", "choice"))
+            doc: dict[str, Any] = {"name": name, "kind": kind, "title": item.both("name"), "unit": ""}
+            if kind == "choice":
+                choices = item.section("values")
+                doc["values"] = {choice: choices.both(choice) for choice in choices.names()}
+                facts.append(Fact(name, "choice", values=frozenset(doc["values"])))
+            else:
+                doc["unit"] = item.text("unit")
+                self._unit(item, doc["unit"])
+                doc["minimum"], doc["maximum"] = item.integer("minimum"), item.integer("maximum", optional=True)
+                missing = item.one_of("missing_code", model.CODES, "fact_missing")
+                doc["missing_code"] = missing
+                facts.append(Fact(name, "integer", doc["unit"], frozenset(), doc["minimum"], doc["maximum"], missing))
+            item.done()
+            docs.append({key: value for key, value in doc.items() if value is not None})
+        return facts, docs
+
+    def _bindings(self, section: Section) -> tuple[str, dict[str, dict[str, str]]]:
+        """Names in the formula -> choice ('' for any) -> factor; and the one fact that chooses."""
+        selector, bindings = "", {}
+        factors = section.section("factors")
+        for name in factors.names():
+            factors.check_name(name, name, _RESERVED)
+            item = factors.section(name)
+            if "by" in item:
+                selector = item.one_of("by", {selector} if selector else {item.text("by")})
+                table = item.section("factors")
+                bindings[name] = {choice: table.text(choice) for choice in table.names()}
+            else:
+                bindings[name] = {"": item.text("factor")}
+            item.done()
+        return selector, bindings
+
+    def _bounds(self, section: Section) -> tuple[dict[str, int | None], dict[str, Any]]:
+        item = section.section("bounds")
+        names = ("duration_min_s", "duration_max_s", "speed_max_km_per_h")
+        bounds = {name: item.integer(name, optional=True) for name in names}
+        doc = {name: value for name, value in bounds.items() if value is not None}
+        reason = item.both("reason")
+        item.done()
+        return bounds, doc | {"reason": reason}
+
+    def _caps(self, section: Section) -> tuple[list[Value], list[dict[str, Any]]]:
+        values, docs = [], []
+        for item in section.sections("caps", optional=True):
+            region, start, end = self._span(item)
+            amount = item.integer("daily_mg")
+            values.append(Value(region, start, end, Fraction(amount or 0), units.parse("mg"), "cap"))
+            doc = {
+                "region": region,
+                "from": start.isoformat(),
+                "daily_mg": amount,
+                "to": end.isoformat() if end else "",
+            }
+            docs.append(doc | self._origin(item))
+        values.sort(key=lambda value: (value.region, value.from_on))
+        return list(self._close(section, "caps", values)), docs
+
+    def _statements(self, section: Section) -> dict[str, Any]:
+        item = section.section("statements")
+        texts: dict[str, Any] = {}
+        for name in STATEMENTS:
+            if name in item:
+                texts[name] = self._baseline(item.section(name)) if name == "baseline" else item.both(name)
+        item.done()
+        return texts
+
+    def _baseline(self, item: Section) -> dict[str, str]:
+        """A baseline says where it comes from and of when it is."""
+        texts = {name: item.text(name) for name in ("zh", "en", "source", "dated_on")}
+        item.done()
+        return texts
+
+    # checking: each thing against all others
+
+    def check(self) -> Standard:
+        """The standard, when all that was read fits together. Raises StandardError."""
+        for draft in self.drafts:
+            self._check_references(draft)
+        for item, tariff in self.tariffs:
+            self._check_tariff(item, tariff)
+        self.notes.settle()
+        finished = [(draft, self._finish(draft)) for draft in self.drafts]
+        methods = {pack.content_sha256: self._method(draft, pack) for draft, pack in finished}
+        packs = sorted((pack for _, pack in finished), key=lambda pack: (pack.code, pack.in_force_from, pack.version))
+        self._check_times(finished)
+        for item, approval in self.approvals:
+            self._check_approval(item, approval, packs)
+        for draft, pack in finished:
+            self._check_plans(draft, pack, methods[pack.content_sha256])
+        by_name = {(pack.code, pack.version): pack for pack in packs}
+        cases = [self._case(item, by_name[name]) for item, *name in self.cases]
+        self.notes.settle()
+        return Standard(
+            packs=tuple(packs),
+            regions=self.regions,
+            factors=self.factors,
+            tariffs=tuple(tariff for _, tariff in self.tariffs),
+            approvals=tuple(approval for _, approval in self.approvals),
+            cases=tuple(cases),
+            _parameters=self.parameters,
+            _classes=self.classes,
+            _methods=methods,
+        )
+
+    def _check_references(self, draft: _PackDraft) -> None:
+        """The formula's text, and that all factors, choices and the class exist."""
+        try:
+            functions = quantification.read_formula(draft.formula)
+        except quantification.FormulaError as error:
+            self.notes.add(draft.formula_file, error.line, error.code, **error.fields)
+            return
+        asked = {name for function in functions for name in quantification.arguments(function)}
+        names = {fact.name for fact in draft.facts if fact.kind == "integer"} | set(draft.bindings)
+        for name in sorted(names - asked):
+            draft.section.mistake("formula_unused", what=name)
+        choices = next((fact.values for fact in draft.facts if fact.name == draft.selector), frozenset({""}))
+        if draft.selector and choices == {""}:
+            draft.section.mistake(
+                "not_one_of", "factors", what="by", known=", ".join(sorted(names - set(draft.bindings)))
+            )
+        for table in draft.bindings.values():
+            for factor in table.values():
+                if factor not in self.factors:
+                    draft.section.mistake("no_factor", "factors", what=factor)
+            for choice in sorted(choices - table.keys() if "" not in table else ()):
+                draft.section.mistake("no_choice", "factors", what=choice)
+        if draft.doc["exclusion_class"] not in self.classes:
+            draft.section.mistake("no_class", "exclusion_class", what=draft.doc["exclusion_class"])
+
+    def _fact_units(self, draft: _PackDraft) -> dict[str, units.Unit]:
+        return {fact.name: units.parse(fact.unit) for fact in draft.facts if fact.kind == "integer"}
+
+    def _check_tariff(self, item: Section, tariff: Tariff) -> None:
+        drafts = [draft for draft in self.drafts if draft.doc["code"] == tariff.pack_code]
+        if not drafts:
+            item.mistake("no_pack", "pack", what=tariff.pack_code)
+        for draft in drafts:
+            try:
+                quantification.tariff_quantity(tariff.value.unit, self._fact_units(draft))
+            except LookupError:
+                item.mistake("tariff_unit", "unit", what=tariff.value.unit.text)
+
+    def _tariffs_of(self, code: str) -> tuple[Value, ...]:
+        found = [(item, tariff.value) for item, tariff in self.tariffs if tariff.pack_code == code]
+        found.sort(key=lambda pair: (pair[1].region, pair[1].from_on))
+        return self._close(found[-1][0], code, [value for _, value in found]) if found else ()
+
+    def _finish(self, draft: _PackDraft) -> Pack:
+        """The pack with its canonical document: the definition, the formula's text and the factors it uses."""
+        doc = {name: value for name, value in draft.doc.items() if value != ""}
+        used = sorted({factor for table in draft.bindings.values() for factor in table.values()})
+        doc["factors"] = {factor: self.factors[factor].document for factor in used}
+        document = rfc8785.dumps(doc)
+        speed = draft.bounds["speed_max_km_per_h"]
+        return Pack(
+            code=doc["code"],
+            version=doc["version"],
+            event_type=doc["event_type"],
+            name_zh=doc["name"]["zh"],
+            name_en=doc["name"]["en"],
+            category=doc["category"],
+            status=doc["status"],
+            gas_basis=doc["gas_basis"],
+            exclusion_class=doc["exclusion_class"],
+            in_force_from=date.fromisoformat(doc["in_force_from"]),
+            in_force_to=date.fromisoformat(doc["in_force_to"]) if "in_force_to" in doc else None,
+            facts=tuple(draft.facts),
+            duration_min_s=draft.bounds["duration_min_s"],
+            duration_max_s=draft.bounds["duration_max_s"],
+            speed_max_m_per_h=None if speed is None else speed * 1000,
+            boundary=doc["boundary"],
+            selector=draft.selector,
+            document=document,
+            content_sha256=hashlib.sha256(document).hexdigest(),
+        )
+
+    def _method(self, draft: _PackDraft, pack: Pack) -> Method:
+        gram = units.parse("g")
+        rates = self.parameters.get("points_per_g_micro", [])
+        ends = [from_on for from_on, _ in rates[1:]]
+        return Method(
+            functions=quantification.read_formula(draft.formula),
+            result=units.emission(pack.gas_basis, pack.boundary),
+            in_force=(pack.in_force_from, pack.in_force_to or date.max),
+            facts=self._fact_units(draft),
+            factors={
+                name: {choice: self.factors[factor].values for choice, factor in table.items()}
+                for name, table in draft.bindings.items()
+            },
+            caps=draft.caps,
+            tariffs=self._tariffs_of(pack.code),
+            rates=[
+                Value(NATION.code, date.min if position == 0 else from_on, to_on, Fraction(rate), gram, "points")
+                for position, ((from_on, rate), to_on) in enumerate(zip(rates, [*ends, None], strict=True))
+            ],
+        )
+
+    def _check_times(self, finished: Sequence[tuple[_PackDraft, Pack]]) -> None:
+        """No version twice, and no two packs of one event type in force on one day."""
+        for position, (draft, pack) in enumerate(finished):
+            for _, other in finished[:position]:
+                if (pack.code, pack.version) == (other.code, other.version):
+                    draft.section.mistake("same_version", "version", what=f"{pack.code} {pack.version}")
+                elif pack.event_type == other.event_type and (
+                    pack.in_force_from < (other.in_force_to or date.max)
+                    and other.in_force_from < (pack.in_force_to or date.max)
+                ):
+                    names = [f"{one.code} {one.version}" for one in (pack, other)]
+                    draft.section.mistake("both_in_force", "in_force_from", what=names[0], other=names[1])
+
+    def _check_approval(self, item: Section, approval: Approval, packs: Sequence[Pack]) -> None:
+        name = (approval.pack_code, approval.pack_version)
+        pack = next((pack for pack in packs if (pack.code, pack.version) == name), None)
+        if pack is None:
+            item.mistake("no_pack", "pack", what=" ".join(name))
+        elif approval.use == "pool":
+            lacking = [statement for statement in STATEMENTS if statement not in pack_json(pack)["statements"]]
+            if lacking:
+                item.mistake("incomplete", "use", what=", ".join(lacking))
+
+    def _check_plans(self, draft: _PackDraft, pack: Pack, method: Method) -> None:
+        """Build every plan the pack can come to need: each region with numbers of its own, each time, each choice."""
+        choices = next((sorted(fact.values) for fact in draft.facts if fact.name == draft.selector), [""])
+        regions = sorted({value.region for value in method.values()} | {NATION.code})
+        days = {day for day in method.days_of_change() if method.in_force[0] < day < method.in_force[1]}
+        for region in regions:
+            where = quantification.chain(self.regions.get(region, NATION))
+            for day in sorted(days | {pack.in_force_from}):
+                for choice in choices:
+                    try:
+                        quantification.build(method, where, choice, day)
+                    except quantification.FormulaError as error:
+                        self.notes.add(draft.formula_file, error.line, error.code, **error.fields)
+                    except LookupError as error:
+                        draft.section.mistake("no_value", "factors", what=error.args[0])
+
+    def _case(self, item: Section, pack: Pack) -> Case:
+        region, facts = item.text("region", NATION.code), item.section("facts")
+        values: dict[str, int | str] = {}
+        for name in facts.names():
+            kind = next((fact.kind for fact in pack.facts if fact.name == name), "")
+            if not kind:
+                facts.mistake("unknown_field", name, what=name, known=", ".join(fact.name for fact in pack.facts))
+            values[name] = facts.text(name) if kind == "choice" else facts.integer(name) or 0
+        scale = self._unit(item, item.text("unit")).scale
+        if "expected" in item:
+            expected = item.number("expected")
+            low, high = (expected + sign * abs(expected) * item.number("rel_tol") for sign in (-1, 1))
+        else:
+            low, high = item.number("at_least"), item.number("at_most")
+        case = Case(
+            pack=pack,
+            id=item.text("id"),
+            kind=item.one_of("kind", ("published", "cross-source", "derived")),
+            measures=item.one_of("measures", ("reduction", "points"), "reduction"),
+            on=item.date("on") or date.min,
+            region=region,
+            facts=values,
+            at_least=low * scale,
+            at_most=high * scale,
+            exact_mg=item.integer("reduction_mg", optional=True),
+            title=item.text("title"),
+            source=item.text("source"),
+        )
+        item.done()
+        return case
