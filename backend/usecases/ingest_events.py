@@ -164,10 +164,8 @@ class _Answer:
 
 def original_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The first verdict of a stored event."""
-    names = ("verdict", "code", "deed_id", "reduction_mg", "points")
-    return {name: row[f"first_{name}"] for name in names} | {
-        "pack_code": row["pack_code"], "pack_version": row["pack_version"], "field": "",
-    }  # fmt: skip
+    names = ("verdict", "code", "deed_id", "reduction_mg", "points", "field")
+    return {name: row[f"first_{name}"] for name in names} | {name: row[name] for name in ("pack_code", "pack_version")}
 
 
 def verdict_of(secret: str, client_id: str, ref: str | None, row: Mapping[str, Any]) -> Verdict:

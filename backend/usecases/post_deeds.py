@@ -12,7 +12,6 @@ from backend.store import db, events
 from backend.usecases.judge_events import Judged
 from backend.usecases.settle_deeds import DeedChange, Settlement
 from rewards import ledger
-from rules import quantification
 
 
 def post_arrivals(
@@ -35,8 +34,7 @@ def _keep_packs(conn: db.Connection, platform: Platform, judged: Iterable[Judged
     """Keep the canonical text of each pack that judged something, under its hash."""
     for pack in {j.pack.content_sha256: j.pack for j in judged if j.pack}.values():
         if pack.content_sha256 not in platform.kept_packs:
-            text = quantification.pack_json(platform.standard, pack).decode()
-            events.add_pack_version(conn, pack.content_sha256, pack.code, pack.version, text)
+            events.add_pack_version(conn, pack.content_sha256, pack.code, pack.version, pack.document.decode())
             platform.kept_packs.add(pack.content_sha256)
 
 
@@ -48,7 +46,7 @@ def _act_claim(j: Judged) -> tuple[str, bytes, int, str, int, datetime]:
 def _event(j: Judged, first: Mapping[str, Any] | None, secret: str, client_id: str, now: datetime) -> tuple[Any, ...]:
     m, r = j.message, j.record
     verdict = first or {"verdict": "refused", "code": j.code, "stands_event": None, "deed_id": None,
-                        "reduction_mg": 0, "points": 0}  # fmt: skip
+                        "reduction_mg": 0, "points": 0, "field": j.field}  # fmt: skip
     settled = r is not None and verdict["verdict"] != "in_review"
     return (
         j.event_id, m.started_at, m.ended_at, now, client_id, m.ref, m.event_type, j.person_id,
@@ -57,7 +55,7 @@ def _event(j: Judged, first: Mapping[str, Any] | None, secret: str, client_id: s
         auth.digest(secret, "asset", m.asset_ref) if m.asset_ref else None, events.as_json(j.facts),
         r.refusal if r else "", r.measured_mg if r else 0, r.points_micro if r else 0, r.cap_mg if r else None,
         verdict["verdict"], verdict["code"], verdict["stands_event"], verdict["deed_id"],
-        verdict["reduction_mg"], verdict["points"],
+        verdict["reduction_mg"], verdict["points"], verdict["field"],
     )  # fmt: skip
 
 

@@ -132,6 +132,7 @@ create table event (                            -- a message, how it was measure
   deed_id       bigint,
   reduction_mg  bigint not null default 0,
   points        bigint not null default 0,
+  field         text not null default '',       -- the offending field, where one is at fault
   primary key (event_id, started_at)
 ) partition by range (started_at);
 create index on event (person_id, class, started_at);

@@ -34,7 +34,8 @@ from claim where client_id = %(client_id)s and id_digest = any(%(digests)b::byte
 -- Events by id with their current verdict: the last reverdict, else their own.
 select e.event_id, e.event_ref, e.event_type, e.client_id, e.person_id, e.pack_code, e.pack_version, e.started_at,
        e.verdict as first_verdict, e.code as first_code, e.deed_id as first_deed_id,
-       e.reduction_mg as first_reduction_mg, e.points as first_points,
+       e.reduction_mg as first_reduction_mg, e.points as first_points, e.field as first_field,
+       case when r.event_id is null then e.field else '' end as field,
        coalesce(r.verdict, e.verdict) as verdict, coalesce(r.code, e.code) as code,
        case when r.event_id is null then e.deed_id else r.deed_id end as deed_id,
        coalesce(r.reduction_mg, e.reduction_mg) as reduction_mg, coalesce(r.points, e.points) as points
@@ -93,7 +94,7 @@ on conflict do nothing
 -- name: add_events
 copy event (event_id, started_at, ended_at, received_at, client_id, event_ref, event_type, person_id, class, pack_code,
             pack_version, region, day, evidence, act_issuer, act_digest, asset_digest, facts, refusal, measured_mg,
-            points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points) from stdin
+            points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points, field) from stdin
 
 -- name: add_reverdicts
 copy reverdict (event_id, version, person_id, verdict, code, stands_event, deed_id, reduction_mg, points,

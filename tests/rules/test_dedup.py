@@ -1,0 +1,156 @@
+"""One deed, one credit: `settle` says the same whatever the order of arrival, and never credits a moment twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules import dedup
+from rules.dedup import MICRO, Outcome, Record, settle
+from rules.model import CREDITED, DUPLICATE_OF, REFUSED, ExclusionClass
+
+MOBILITY = ExclusionClass("mobility", jitter_s=60, overlap_tolerance_s=10)
+WEIGHING = ExclusionClass("recycling", 60, None, same_record_facts=("material", "mass_g"), distinct_act_refs=True)
+DAY = date(2026, 10, 1)
+
+
+def ride(event_id: int, start_s: int, end_s: int, **other: object) -> Record:
+    """A plausible ride of 1,000 mg and 1.5 points, seconds counted from some midnight."""
+    day = date.fromordinal(DAY.toordinal() + start_s // 86_400)
+    record = Record(
+        event_id, 0, "bikes", f"r{event_id}", start_s * MICRO, end_s * MICRO, day, "cycling",
+        measured_mg=1000, points_micro=1_500_000,
+    )  # fmt: skip
+    return replace(record, **other)  # type: ignore[arg-type]
+
+
+rides = st.lists(
+    st.builds(
+        lambda start, length, tier, client, refused, act, mg: (start, length, tier, client, refused, act, mg),
+        st.integers(0, 2 * 86_400), st.integers(60, 3000), st.integers(0, 3), st.sampled_from("ab"), st.booleans(),
+        st.sampled_from([None, None, None, "1", "2"]), st.integers(-500, 5000),
+    ),
+    max_size=14,
+).map(
+    lambda rows: [
+        ride(
+            i + 1, start, start + length, tier=tier, client_id=client, refusal="too_fast" if refused else "",
+            act=("bikes", act.encode()) if act else None, measured_mg=mg, cap_mg=7000,
+        )
+        for i, (start, length, tier, client, refused, act, mg) in enumerate(rows)
+    ]
+)  # fmt: skip
+
+
+@given(rides, st.randoms(use_true_random=False))
+def test_the_order_of_arrival_changes_nothing(records: list[Record], random: object) -> None:
+    shuffled = list(records)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert settle(shuffled, MOBILITY) == settle(records, MOBILITY)
+
+
+@given(rides)
+def test_no_moment_of_a_person_is_credited_twice(records: list[Record]) -> None:
+    outcomes = settle(records, MOBILITY)
+    standing = [r for r in records if outcomes[r.event_id].verdict == CREDITED]
+    for a in standing:
+        for b in standing:
+            assert a is b or not dedup.overlap(a, b, MOBILITY)
+            assert a is b or a.act is None or a.act != b.act
+
+
+@given(rides)
+def test_every_event_gets_one_fate_and_every_duplicate_names_a_deed_that_stands(records: list[Record]) -> None:
+    outcomes = settle(records, MOBILITY)
+    assert set(outcomes) == {r.event_id for r in records}
+    for outcome in outcomes.values():
+        if outcome.verdict == DUPLICATE_OF:
+            assert outcomes[outcome.stands or 0].verdict == CREDITED
+            assert (outcome.reduction_mg, outcome.points) == (0, 0)
+
+
+@given(rides)
+def test_a_day_never_gives_more_than_its_cap_and_rounds_points_down_once(records: list[Record]) -> None:
+    outcomes = settle(records, MOBILITY)
+    for day in {r.day for r in records}:
+        today = [r for r in records if r.day == day and outcomes[r.event_id].verdict == CREDITED]
+        assert sum(max(outcomes[r.event_id].reduction_mg, 0) for r in today) <= 7000
+        exact_micro = sum(dedup._points_micro(r, outcomes[r.event_id].reduction_mg) for r in today)
+        assert sum(outcomes[r.event_id].points for r in today) == exact_micro // MICRO
+
+
+@given(rides, st.data())
+def test_settling_a_neighbourhood_gives_the_same_as_settling_a_life(records: list[Record], data: st.DataObject) -> None:
+    """The closure of a record with its day-mates is enough: what lies further away cannot matter."""
+    if not records:
+        return
+    seed = data.draw(st.sampled_from(records))
+    group = dedup.closure([seed], [r for r in records if r is not seed], MOBILITY)
+    days = {r.day for r in group}
+    mates = [r for r in records if r.day in days]
+    near = dedup.closure(mates, [r for r in records if r.day not in days], MOBILITY)
+    whole, part = settle(records, MOBILITY), settle(near, MOBILITY)
+    for r in mates:
+        assert part[r.event_id] == whole[r.event_id]
+
+
+def test_seconds_apart_across_eight_o_clock_is_one_deed() -> None:
+    eight = 8 * 3600
+    first, second = ride(1, eight - 2, eight + 600), ride(2, eight + 3, eight + 640, client_id="wallet")
+    assert settle([first, second], MOBILITY)[2] == Outcome(DUPLICATE_OF, "same_record", 1)
+
+
+def test_overlap_within_the_tolerance_is_two_rides_and_beyond_it_one() -> None:
+    ridden, next_one = ride(1, 0, 600), ride(2, 590, 1200)
+    assert settle([ridden, next_one], MOBILITY)[2].verdict == CREDITED
+    assert settle([ridden, ride(2, 589, 1200)], MOBILITY)[2] == Outcome(DUPLICATE_OF, "overlap", 1)
+
+
+def test_better_evidence_stands_even_when_it_starts_later() -> None:
+    claimed, ordered = ride(1, 0, 600, tier=3), ride(2, 100, 620, tier=0)
+    outcomes = settle([claimed, ordered], MOBILITY)
+    assert outcomes[2].verdict == CREDITED
+    assert outcomes[1] == Outcome(DUPLICATE_OF, "overlap", 2)
+
+
+def test_a_copy_of_a_refused_record_is_refused_for_the_same_reason() -> None:
+    broken, copy = ride(1, 0, 600, refusal="distance_unknown"), ride(2, 40, 640, client_id="wallet")
+    assert settle([broken, copy], MOBILITY)[2] == Outcome(REFUSED, "distance_unknown", None)
+
+
+def test_a_refused_record_takes_no_place_in_anybody_s_time() -> None:
+    broken, other = ride(1, 0, 6000, refusal="too_long"), ride(2, 600, 1200)
+    assert settle([broken, other], MOBILITY)[2].verdict == CREDITED
+
+
+def test_one_order_number_is_one_deed_however_far_the_clocks_are_apart() -> None:
+    act = ("bikes", b"8812")
+    assert settle([ride(1, 0, 600, act=act), ride(2, 4000, 4600, act=act)], MOBILITY)[2] == Outcome(
+        DUPLICATE_OF, "same_act", 1
+    )
+
+
+def test_two_bags_on_one_scale_are_two_deeds_and_one_bag_told_twice_is_one() -> None:
+    bag = ride(1, 0, 0, same_facts=("PET", 800), act=("lvhui", b"1"))
+    next_bag = ride(2, 30, 30, same_facts=("PET", 800), act=("lvhui", b"2"))
+    heavier = ride(3, 31, 31, same_facts=("PET", 900))
+    retold = ride(4, 20, 20, same_facts=("PET", 800), client_id="wallet")
+    outcomes = settle([bag, next_bag, heavier, retold], WEIGHING)
+    assert [outcomes[i].verdict for i in (1, 2, 3, 4)] == [CREDITED, CREDITED, CREDITED, DUPLICATE_OF]
+
+
+def test_a_deed_in_a_closed_pool_is_fixed_and_comes_first() -> None:
+    pooled = ride(1, 100, 700, tier=1, cap_mg=1200, fixed_mg=1000, fixed_points=1)
+    better = ride(2, 0, 720, tier=0, cap_mg=1200)
+    later = ride(3, 5000, 5600, cap_mg=1200)
+    outcomes = settle([pooled, better, later], MOBILITY)
+    assert outcomes[1] == Outcome(CREDITED, "ok", 1, 1000, 1)
+    assert outcomes[2] == Outcome(DUPLICATE_OF, "overlap", 1)
+    assert outcomes[3] == Outcome(CREDITED, "capped", 3, 200, 0)
+
+
+def test_a_deed_without_a_reduction_counts_and_earns_nothing() -> None:
+    assert settle([ride(1, 0, 600, measured_mg=-50)], MOBILITY)[1] == Outcome(CREDITED, "no_reduction", 1, -50, 0)
