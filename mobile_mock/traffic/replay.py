@@ -1,0 +1,113 @@
+"""Trips sent as signed batches, a bounded number in flight, and the totals of what the platform said."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mobile_mock.traffic import client, files, trips
+from mobile_mock.traffic.connectors import Format
+from mobile_mock.traffic.trips import Reading, Trip
+
+Event = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Totals:
+    """What was sent and what was said about it. Amounts are integers; `repeated` verdicts carry none."""
+
+    sent: int = 0
+    batches: int = 0
+    undelivered: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    originals: Counter[str] = field(default_factory=Counter)
+    reduction_mg: int = 0
+    points: int = 0
+    problem: str = ""
+
+    def add(self, said: Iterable[client.Verdict]) -> None:
+        for verdict in said:
+            self.sent += 1
+            self.verdicts[verdict.verdict] += 1
+            self.codes[verdict.code] += 1
+            if verdict.original:
+                self.originals[verdict.original.verdict] += 1
+            self.reduction_mg += verdict.reduction_mg or 0
+            self.points += verdict.points or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where, when and by whom the trips are said to have been made.
+
+    region: '' leaves the region to the row. days: None keeps the source's own times. reissue: another issuer's refs.
+    """
+
+    region: str
+    zone: Any
+    days: int | None
+    delay_s: int
+    issuer: str
+    reissue: bool
+
+
+def days_to(first_on: date, format_: Format, read: Iterable[Trip]) -> int:
+    """By how many whole days the trips move so that the earliest local date becomes `first_on`."""
+    earliest = trips.earliest_date(read, format_.zone)
+    return 0 if earliest is None else (first_on - earliest).days
+
+
+def events(read: Iterable[Trip], subjects: dict[str, str], placing: Placing, reading: Reading) -> Iterator[Event]:
+    """The trips as events; those of people without a subject are counted (`no_subject`) and not sent."""
+    source = f"urn:partner:{placing.issuer}"
+    for trip in read:
+        subject = trip.subject or subjects.get(trip.partner_ref)
+        if not subject:
+            reading.skipped["no_subject"] += 1
+            continue
+        if placing.days is not None:
+            trip = trips.shifted(trip, placing.zone, placing.days)
+        if placing.delay_s:
+            trip = trips.delayed(trip, placing.delay_s)
+        if placing.reissue:
+            trip = trips.reissued(trip, placing.issuer)
+        yield trips.cloud_event(trip, subject, source, placing.region)
+
+
+def send(to_send: Iterable[Event], platform: client.Platform, batch: int, concurrency: int) -> Totals:
+    """Send all events, `concurrency` batches at a time, answers counted in order.
+
+    Stops at the first batch that cannot be delivered: `problem` says why, `undelivered` counts the events that were
+    read and not answered. The same command run again is harmless.
+    """
+    totals = Totals()
+    pending = iter(to_send)
+    in_flight: deque[tuple[int, Future[bytes]]] = deque()
+    with ThreadPoolExecutor(concurrency) as pool:
+        while True:
+            while len(in_flight) <= concurrency and not totals.problem and (chunk := list(islice(pending, batch))):
+                in_flight.append((len(chunk), pool.submit(platform.send, chunk)))
+            if not in_flight:
+                return totals
+            count, answer = in_flight.popleft()
+            if totals.problem and answer.cancel():
+                totals.undelivered += count
+                continue
+            try:
+                totals.add(client.verdicts(answer.result(), count))
+                totals.batches += 1
+            except client.Undelivered as fault:
+                totals.problem = totals.problem or str(fault)
+                totals.undelivered += count
+
+
+def subjects_in(path: Path) -> dict[str, str]:
+    """partner_ref -> subject from what `tanpuhui people add` printed. Raises InputError without those columns."""
+    return dict(files.table(path, ("partner_ref", "subject")))
