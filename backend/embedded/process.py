@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PREDECESSOR_S = 5.0  # that a killed predecessor's children may take to end
 # Loaded here, not in the child: there it may already run as a user who cannot read the interpreter's files.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -115,12 +116,12 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, *, patience_s: float = 5) -> Iterator[int]:
+def locked(folder: Path) -> Iterator[int]:
     """Hold `folder` alone. Yields the lock's descriptor, to be inherited: it is free only when all children are gone.
 
-    Raises EmbeddedError when somebody else holds it; a predecessor killed just now has `patience_s` seconds to end.
+    Raises EmbeddedError when somebody else holds it, and goes on holding it for PREDECESSOR_S.
     """
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PREDECESSOR_S
     with (folder / "lock").open("ab") as file:
         while True:
             try:
