@@ -1,9 +1,10 @@
 """Measuring: a pack's formula with its factors, turned into one exact integer calculation per region and time.
 
-A formula is text that is never executed as it stands. It is read as a syntax tree; whatever is not a name, an integer or a
-decimal in quotes, arithmetic, a comparison or a conditional expression is refused. The tree is then written out anew over
-integers: every number is a fraction, so additions are brought to common denominators when the plan is built, and what is
-left per deed are a few integer multiplications. Nothing is ever rounded but once, at the end, towards minus infinity.
+A formula is text that is never executed as it stands. It is read as a syntax tree; whatever is not a name, an integer
+or a decimal in quotes, arithmetic, a comparison or a conditional expression is refused. The tree is then written out
+anew over integers: every number is a fraction, so additions are brought to common denominators when the plan is built,
+and what is left per deed are a few integer multiplications. Nothing is ever rounded but once, at the end, towards minus
+infinity.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from rules import units
+from rules import reading, units
 from rules.model import Line, Measurement, Pack, Region
 
 NATION = "CN"
@@ -52,9 +53,9 @@ class Value:
 class Method:
     """What plans of one pack version are built from.
 
-    functions: those of RESULTS, in that order. result: the dimension a reduction must have while in force. facts: the integer facts' units. factors: name in the formula -> choice
-    ('' when there is none) -> dated values. caps: milligrams a person and day. tariffs: local rates that set points only.
-    rates: millionths of a point per gram, nation-wide.
+    functions: those of RESULTS, in that order. result: the dimension a reduction must have while the pack is in force.
+    facts: the integer facts' units. factors: name in the formula -> choice ('' when there is none) -> dated values.
+    caps: milligrams a person and day. tariffs: local rates that set points only. rates: millionths of a point per gram.
     """
 
     functions: tuple[ast.FunctionDef, ...]
@@ -185,7 +186,7 @@ def _name(node: ast.AST) -> str:
 
 
 class _Term(NamedTuple):
-    """A number: numerator (an integer, or the text of an integer expression) over a positive integer, and its dimension.
+    """A number: an integer, or the text of an integer expression, over a positive integer; and its dimension.
 
     The dimension None is that of a literal 0: it fits any other.
     """
@@ -211,10 +212,10 @@ def _translate(node: ast.expr, names: Mapping[str, _Term]) -> _Term:
         case ast.Constant(value=int() as value) if not isinstance(value, bool):
             return _known(Fraction(value), () if value else None)
         case ast.Constant(value=str() as text):
-            try:
-                return _known(Fraction(Decimal(text)))
-            except (decimal.InvalidOperation, ValueError, OverflowError):
-                raise FormulaError(node.lineno, "formula_decimal", what=text) from None
+            number = reading.decimal(text)
+            if number is None:
+                raise FormulaError(node.lineno, "formula_decimal", what=text)
+            return _known(number)
         case ast.Constant(value=float() as number):
             raise FormulaError(node.lineno, "formula_float", what=repr(number))
         case ast.Name(id=name):
@@ -323,7 +324,7 @@ def _call(function: ast.FunctionDef, names: Mapping[str, _Term]) -> _Term:
 
 
 def build(method: Method, regions: Sequence[str], choice: str, on: date) -> Plan:
-    """The plan of a pack for deeds begun on a day, in the nearest of the regions, for one choice ('' when there is none).
+    """The plan of a pack for deeds begun on a day, in the nearest of the regions, for one choice ('' when none is).
 
     Raises LookupError when a factor is not in force on that day or the choice is unknown, FormulaError for a mistake in
     the formula, among them numbers of two units, gas bases or boundaries added to each other.

@@ -10,7 +10,6 @@ import keyword
 import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -30,37 +29,82 @@ MISTAKES = {
     "not_an_integer": ("“{what}”应是整数", "'{what}' should be a whole number"),
     "not_a_number": ("“{what}”应是十进制数，如 0.239", "'{what}' should be a decimal number such as 0.239"),
     "not_one_of": ("“{what}”应是其中之一：{known}", "'{what}' should be one of: {known}"),
-    "not_a_name": ("“{what}”只能用小写字母、数字和下划线", "'{what}' may hold lower-case letters, digits and _ only, and no reserved name"),
+    "not_a_name": (
+        "“{what}”只能用小写字母、数字和下划线",
+        "'{what}' may hold lower-case letters, digits and _ only, and no reserved name",
+    ),
     "empty_time": ("结束日期 {to} 不晚于开始日期 {start}", "it ends on {to}, not after its start {start}"),
-    "overlap": ("{what} 在 {region} 自 {on} 起有两个值同时有效", "{what} has two values in force at once in {region} from {on}"),
+    "overlap": (
+        "{what} 在 {region} 自 {on} 起有两个值同时有效",
+        "{what} has two values in force at once in {region} from {on}",
+    ),
     "unit": ("单位有误：{what}", "{what}"),
     "gas_basis": ("不认识气体口径“{what}”；可用：{known}", "the gas basis '{what}' is not known; known are: {known}"),
     "no_region": ("区域代码“{what}”不在 regions.csv 中", "the region '{what}' is not in regions.csv"),
     "no_factor": ("没有名为“{what}”的因子", "there is no factor '{what}'"),
     "no_pack": ("没有方法学“{what}”", "there is no methodology '{what}'"),
     "no_class": ("没有互斥类“{what}”", "there is no exclusion class '{what}' in parameters.yaml"),
+    "no_folder": ("没有这个文件夹", "there is no such folder"),
+    "region_row": ("regions.csv 有一行读不懂：{what}", "a row of regions.csv cannot be read: {what}"),
+    "tolerance": (
+        "互斥类的重叠容差应小于最短的行为时长",
+        "the class tolerates an overlap as long as the shortest deed of this pack",
+    ),
     "no_choice": ("因子表没有为“{what}”给出因子", "no factor is given for the choice '{what}'"),
     "no_value": ("{what}", "{what}"),
-    "redefined": ("“{what}”与先前的定义不一致：单位、口径和边界须相同", "'{what}' is defined before with another unit, gas basis or boundary"),
+    "redefined": (
+        "“{what}”与先前的定义不一致：单位、口径和边界须相同",
+        "'{what}' is defined before with another unit, gas basis or boundary",
+    ),
     "same_version": ("{what} 已在别处定义", "{what} is defined twice"),
     "both_in_force": ("{what} 与 {other} 同时有效", "{what} and {other} are in force at the same time"),
-    "incomplete": ("方法学缺少说明，不能批准用于 pool：{what}", "the methodology does not state {what}: it cannot be approved for 'pool'"),
+    "incomplete": (
+        "方法学缺少说明，不能批准用于 pool：{what}",
+        "the methodology does not state {what}: it cannot be approved for 'pool'",
+    ),
     "caveat": ("暂定的数值须写明原因（caveat）", "a provisional number must say why (caveat)"),
-    "tariff_unit": ("积分价目的单位“{what}”与该方法学的任何事实都不符", "the tariff's unit '{what}' fits no fact of that methodology"),
+    "tariff_unit": (
+        "积分价目的单位“{what}”与该方法学的任何事实都不符",
+        "the tariff's unit '{what}' fits no fact of that methodology",
+    ),
     "formula_syntax": ("公式读不懂：{what}", "the formula cannot be read: {what}"),
-    "formula_function": ("公式里不能有“{what}”；只写这三个函数：{known}", "'{what}' cannot stand here; a formula is these three functions, each once: {known}"),
-    "formula_arguments": ("{what} 的参数只能是名称，不带默认值、注解或装饰器", "{what} takes plain names only: no defaults, annotations or decorators"),
-    "formula_missing": ("公式缺少函数 {what}（没有这项排放就写 return 0）", "the function {what} is missing (where there is none, let it return 0)"),
+    "formula_function": (
+        "公式里不能有“{what}”；只写这三个函数：{known}",
+        "'{what}' cannot stand here; a formula is these three functions, each once: {known}",
+    ),
+    "formula_arguments": (
+        "{what} 的参数只能是名称，不带默认值、注解或装饰器",
+        "{what} takes plain names only: no defaults, annotations or decorators",
+    ),
+    "formula_missing": (
+        "公式缺少函数 {what}（没有这项排放就写 return 0）",
+        "the function {what} is missing (where there is none, let it return 0)",
+    ),
     "formula_decimal": ("“{what}”不是十进制数", "'{what}' is not a decimal number"),
-    "formula_float": ("不能写浮点数 {what}：数值应来自因子，或写成引号里的十进制数", "no floats such as {what}: take the number from a factor, or put the decimal in quotes"),
-    "formula_name": ("不认识“{what}”；可用的事实和因子：{known}", "'{what}' is not known; facts and factors are: {known}"),
-    "formula_division": ("只能除以因子或常数（且不为零）：{what}", "only a factor or a constant other than zero may divide: {what}"),
-    "formula_forbidden": ("公式里只能有名称、四则运算、比较和条件表达式，不能有：{what}", "only names, arithmetic, comparisons and conditional expressions may be in a formula, not: {what}"),
+    "formula_float": (
+        "不能写浮点数 {what}：数值应来自因子，或写成引号里的十进制数",
+        "no floats such as {what}: take the number from a factor, or put the decimal in quotes",
+    ),
+    "formula_name": (
+        "不认识“{what}”；可用的事实和因子：{known}",
+        "'{what}' is not known; facts and factors are: {known}",
+    ),
+    "formula_division": (
+        "只能除以因子或常数（且不为零）：{what}",
+        "only a factor or a constant other than zero may divide: {what}",
+    ),
+    "formula_forbidden": (
+        "公式里只能有名称、四则运算、比较和条件表达式，不能有：{what}",
+        "only names, arithmetic, comparisons and conditional expressions may be in a formula, not: {what}",
+    ),
     "formula_return": ("{what} 没有以 return 结尾", "{what} does not end with a return"),
-    "formula_units": ("单位不符：{what}（左边是 {left}，右边是 {right}）", "these units do not go together in {what}: left is {left}, right is {right}"),
+    "formula_units": (
+        "单位不符：{what}（左边是 {left}，右边是 {right}）",
+        "these units do not go together in {what}: left is {left}, right is {right}",
+    ),
     "formula_result": ("结果应是 {right}，而不是 {left}", "the result should be {right}, and is {left}"),
     "formula_unused": ("公式没有用到“{what}”", "the formula does not use '{what}'"),
-}  # fmt: skip
+}
 
 
 class Mistake(NamedTuple):
@@ -103,6 +147,11 @@ class Notes:
 
 _NODES: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _NOTHING = yaml.MappingNode("", [], yaml.Mark("", 0, 0, 0, "", 0))
+
+
+def decimal(text: str) -> Fraction | None:
+    """A decimal number such as -0.239 or 5e-4, exactly; None for anything else."""
+    return Fraction(text) if re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,30})?(e-?[0-9]{1,2})?", text) else None
 
 
 class Section:
@@ -195,11 +244,10 @@ class Section:
         text = self.text(name, default)
         if not text and name not in self:
             return Fraction(0)
-        try:
-            return Fraction(Decimal(text))
-        except (InvalidOperation, ValueError, OverflowError):
+        number = decimal(text)
+        if number is None:
             self.mistake("not_a_number", name, what=name)
-            return Fraction(0)
+        return number or Fraction(0)
 
     def both(self, name: str, optional: bool = False) -> dict[str, str]:
         """A text in both languages: {zh, en}."""
@@ -270,8 +318,8 @@ def read(notes: Notes, path: Path, file: str) -> Section:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         notes.add(file, mark.line + 1 if mark else 1, "yaml", what=error.problem or error)
-        node = None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         notes.add(file, 1, "unreadable")
-        node = None
-    return Section(notes, file, node or _NOTHING) if node else _Missing(Section(notes, file, _NOTHING))
+    else:
+        return Section(notes, file, node or _NOTHING)
+    return _Missing(Section(notes, file, _NOTHING))

@@ -1,7 +1,7 @@
 """The standard: methodologies, factors, regions, parameters, tariffs and approvals, read from folders and found sound.
 
-A colleague who knows the subject and no Python writes these files. So everything wrong with them is collected and told at
-once, by file and line, in words that say what to do; nothing with a mistake in it is ever used.
+A colleague who knows the subject and no Python writes these files. So everything wrong with them is collected and told
+at once, by file and line, in words that say what to do; nothing with a mistake in it is ever used.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import rfc8785
@@ -56,7 +56,8 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A worked example. kind: published, cross-source or derived. measures: reduction_g or points (grams a tariff pays)."""
+    """A worked example. kind: published, cross-source or derived. measures: the reduction, or the grams for which
+    points are paid (a local tariff). origin: who says the result, as the source table puts it."""
 
     pack: Pack
     id: str
@@ -69,6 +70,7 @@ class Case:
     at_most: Fraction
     exact_mg: int | None
     title: str
+    origin: str
     source: str
 
 
@@ -128,7 +130,7 @@ class Standard:
         return max(durations, default=0)
 
     def parameter(self, name: str, on: date) -> int:
-        """A number of parameters.yaml on a day; KeyError when there is none. The first value also holds for all days before."""
+        """A number of parameters.yaml on a day, KeyError when there is none; the first also holds for all days before."""
         return _dated(self._parameters[name], on)
 
     def approval(self, pack: Pack, region_code: str, use: str, on: date) -> Approval | None:
@@ -179,7 +181,7 @@ def _dated(values: Sequence[tuple[date, T]], on: date) -> T:
 
 
 def pack_json(pack: Pack) -> dict[str, Any]:
-    """pack.json: all a verifier needs, without YAML. `pack.document` is its canonical form, `content_sha256` of that."""
+    """pack.json: all a verifier needs, without YAML. `pack.document` is its canonical form."""
     return cast("dict[str, Any]", json.loads(pack.document))
 
 
@@ -234,6 +236,18 @@ _CATEGORIES = ("clothing", "food", "housing", "travel", "goods", "office", "digi
 _RESERVED = (*quantification.RESULTS, "facts", "reduction_g", "reduction_mg", "points", "run")
 
 
+class _Number(NamedTuple):
+    """A dated value, where it was read, and what pack.json or the reference page says of it."""
+
+    section: Section
+    value: Value
+    doc: dict[str, Any]
+
+
+def _without_blanks(doc: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in doc.items() if value not in ("", None, {})}
+
+
 @dataclass
 class _PackDraft:
     """A methodology.yaml as read, before it is known to fit the rest."""
@@ -246,7 +260,7 @@ class _PackDraft:
     facts: list[Fact]
     bindings: dict[str, dict[str, str]]
     selector: str
-    caps: list[Value]
+    caps: tuple[_Number, ...]
     bounds: dict[str, int | None]
 
 
@@ -258,9 +272,9 @@ class _Loading:
         self.regions: dict[str, Region] = {}
         self.parameters: dict[str, list[tuple[date, int]]] = {}
         self.classes: dict[str, list[tuple[date, ExclusionClass]]] = {}
-        self.factors: dict[str, Factor] = {}
+        self.factors: dict[str, tuple[dict[str, Any], list[_Number]]] = {}
         self.drafts: list[_PackDraft] = []
-        self.tariffs: list[tuple[Section, Tariff]] = []
+        self.tariffs: dict[str, list[_Number]] = {}  # by pack
         self.approvals: list[tuple[Section, Approval]] = []
         self.cases: list[tuple[Section, str, str]] = []
 
@@ -268,8 +282,10 @@ class _Loading:
 
     def read(self, folder: Path) -> None:
         """Everything one folder holds."""
+        if not folder.is_dir():
+            self.notes.add(str(folder), 1, "no_folder")
         if (folder / "regions.csv").exists():
-            self._regions(folder / "regions.csv")
+            self._regions(folder / "regions.csv", f"{folder.name}/regions.csv")
         for name, take in (
             ("parameters", self._parameters),
             ("tariffs", self._tariffs),
@@ -285,11 +301,14 @@ class _Loading:
     def _open(self, folder: Path, path: Path) -> Section:
         return reading.read(self.notes, path, f"{folder.name}/{path.relative_to(folder)}")
 
-    def _regions(self, path: Path) -> None:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                zone = ZoneInfo(row["timezone"])
-                self.regions[row["code"]] = Region(row["code"], row["name_zh"], row["name_en"], row["parent"], zone)
+    def _regions(self, path: Path, file: str) -> None:
+        with path.open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                try:
+                    zone = ZoneInfo(row["timezone"])
+                    self.regions[row["code"]] = Region(row["code"], row["name_zh"], row["name_en"], row["parent"], zone)
+                except (KeyError, TypeError, ValueError) as error:
+                    self.notes.add(file, 1, "region_row", what=error)
 
     def _parameters(self, section: Section) -> None:
         for item in section.sections("parameters", optional=True):
@@ -356,77 +375,63 @@ class _Loading:
         defaults = section.section("value_defaults") if "value_defaults" in section else None
         for item in section.sections("factors"):
             key, unit = item.text("id"), item.text("unit")
-            emits = "CO2" in unit
-            basis = item.text("gas_basis", None if emits else "")
-            boundary = item.text("boundary", None if emits else "")
-            names = item.both("name")
-            values, docs = list(self._values(item, defaults, (unit, basis, boundary))), []
-            item.done()
-            known = self.factors.get(key)
-            if known:
-                if (known.unit, known.gas_basis, known.boundary) != (unit, basis, boundary):
-                    item.mistake("redefined", "id", what=key)
-                values = [*zip(known.values, known.document["values"], strict=True), *values]
-            values.sort(key=lambda pair: (pair[0].region, pair[0].from_on))
-            closed = self._close(item, key, [value for value, _ in values])
-            docs = [doc for _, doc in values]
-            document = {
-                "id": key,
-                "name": names,
+            needed = None if "CO2" in unit else ""
+            shape = {
                 "unit": unit,
-                "gas_basis": basis,
-                "boundary": boundary,
-                "values": docs,
+                "gas_basis": item.text("gas_basis", needed),
+                "boundary": item.text("boundary", needed),
             }
-            self.factors[key] = Factor(key, unit, basis, boundary, closed, document)
+            doc = {"id": key, "name": item.both("name"), **shape}
+            known = self.factors.setdefault(key, (doc, []))
+            if {name: known[0][name] for name in shape} != shape:
+                item.mistake("redefined", "id", what=key)
+            known[1].extend(self._values(item, defaults, shape))
+            item.done()
         if defaults:
             defaults.done()
         section.done()
 
-    def _values(
-        self, factor: Section, defaults: Section | None, shape: tuple[str, str, str]
-    ) -> Iterator[tuple[Value, dict[str, Any]]]:
+    def _values(self, factor: Section, defaults: Section | None, shape: Mapping[str, str]) -> Iterator[_Number]:
         for item in factor.sections("values", defaults):
-            unit, basis, boundary = shape
-            basis, boundary = item.text("gas_basis", basis), item.text("boundary", boundary)
+            basis, boundary = (item.text(name, shape[name]) for name in ("gas_basis", "boundary"))
             region, start, end = self._span(item)
             number, per = item.number("value"), item.number("per", "1")
             if per <= 0:
                 item.mistake("not_a_number", "per", what="per")
                 per = Fraction(1)
-            value_id = item.text("factor_id")
-            doc = {
-                "region": region,
-                "from": start.isoformat(),
-                "value": item.text("value"),
-                "per": item.text("per", "1"),
-            }
-            doc |= {"factor_id": value_id} | ({"to": end.isoformat()} if end else {})
-            doc |= {name: text for name, text in (("gas_basis", basis), ("boundary", boundary)) if text not in shape}
-            found = Value(region, start, end, number / per, self._unit(item, unit, basis, boundary), value_id)
-            yield found, doc | self._origin(item)
+            key, unit = item.text("factor_id"), self._unit(item, shape["unit"], basis, boundary)
+            doc = {"region": region, "from": start.isoformat(), "to": end.isoformat() if end else "", "factor_id": key}
+            doc |= {"value": item.text("value"), "per": item.text("per", "1")}
+            doc |= (
+                {"gas_basis": basis, "boundary": boundary}
+                if (basis, boundary) != (shape["gas_basis"], shape["boundary"])
+                else {}
+            )
+            doc |= self._origin(item)
+            yield _Number(item, Value(region, start, end, number / per, unit, key), _without_blanks(doc))
 
-    def _close(self, section: Section, what: str, values: Sequence[Value]) -> tuple[Value, ...]:
-        """Values sorted by region and start: one without an end holds until the next of its region begins."""
+    def _close(self, numbers: Iterable[_Number], what: str) -> tuple[_Number, ...]:
+        """Sorted by region and start; a value without an end holds until the next of its region begins."""
+        numbers = sorted(numbers, key=lambda number: (number.value.region, number.value.from_on))
         closed = []
-        for value, following in zip(values, [*values[1:], None], strict=True):
-            if following and following.region == value.region:
-                if following.from_on == value.from_on or (value.to_on and value.to_on > following.from_on):
-                    section.mistake("overlap", what=what, region=value.region, on=following.from_on)
-                value = replace(value, to_on=value.to_on or following.from_on)
-            closed.append(value)
+        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+            value = number.value
+            if following and following.value.region == value.region:
+                begins = following.value.from_on
+                if begins == value.from_on or (value.to_on and value.to_on > begins):
+                    following.section.mistake("overlap", "from", what=what, region=value.region, on=begins)
+                number = number._replace(value=replace(value, to_on=value.to_on or begins))
+            closed.append(number)
         return tuple(closed)
 
     def _tariffs(self, section: Section) -> None:
         for item in section.sections("tariffs"):
-            key, code, printed = item.text("id"), item.text("pack"), item.text("as_printed")
+            key, code = item.text("id"), item.text("pack")
             region, start, end = self._span(item)
-            unit = self._unit(item, item.text("unit"))
-            value = Value(region, start, end, item.number("value"), unit, key)
-            doc = {"id": key, "pack": code, "region": region, "from": start.isoformat(), "unit": unit.text}
-            doc |= {"value": item.text("value"), "as_printed": printed, "to": end.isoformat() if end else ""}
-            doc["provider"] = item.text("provider")
-            self.tariffs.append((item, Tariff(code, value, doc | self._origin(item))))
+            value = Value(region, start, end, item.number("value"), self._unit(item, item.text("unit")), key)
+            doc = {"id": key, "region": region, "from": start.isoformat(), "to": end.isoformat() if end else ""}
+            doc |= {name: item.text(name) for name in ("pack", "value", "unit", "as_printed", "provider")}
+            self.tariffs.setdefault(code, []).append(_Number(item, value, _without_blanks(doc | self._origin(item))))
         section.done()
 
     def _approvals(self, section: Section) -> None:
@@ -451,7 +456,7 @@ class _Loading:
         facts, fact_docs = self._facts(section)
         selector, bindings = self._bindings(section)
         bounds, limits = self._bounds(section)
-        caps, cap_docs = self._caps(section)
+        caps = self._caps(section)
         starts, ends = section.date("in_force_from"), section.date("in_force_to", optional=True)
         if starts and ends and ends <= starts:
             section.mistake("empty_time", "in_force_to", to=ends, start=starts)
@@ -476,7 +481,7 @@ class _Loading:
             "in_force_to": ends.isoformat() if ends else "",
             "facts": fact_docs,
             "bounds": limits,
-            "caps": cap_docs,
+            "caps": [cap.doc for cap in caps],
             "statements": self._statements(section),
             "formula": formula,
             "bindings": bindings,
@@ -534,21 +539,20 @@ class _Loading:
         item.done()
         return bounds, doc | {"reason": reason}
 
-    def _caps(self, section: Section) -> tuple[list[Value], list[dict[str, Any]]]:
-        values, docs = [], []
+    def _caps(self, section: Section) -> tuple[_Number, ...]:
+        numbers = []
         for item in section.sections("caps", optional=True):
             region, start, end = self._span(item)
-            amount = item.integer("daily_mg")
-            values.append(Value(region, start, end, Fraction(amount or 0), units.parse("mg"), "cap"))
+            amount = item.integer("daily_mg") or 0
             doc = {
                 "region": region,
                 "from": start.isoformat(),
-                "daily_mg": amount,
                 "to": end.isoformat() if end else "",
+                "daily_mg": amount,
             }
-            docs.append(doc | self._origin(item))
-        values.sort(key=lambda value: (value.region, value.from_on))
-        return list(self._close(section, "caps", values)), docs
+            value = Value(region, start, end, Fraction(amount), units.parse("mg"), "cap")
+            numbers.append(_Number(item, value, _without_blanks(doc | self._origin(item))))
+        return self._close(numbers, "caps")
 
     def _statements(self, section: Section) -> dict[str, Any]:
         item = section.section("statements")
@@ -571,11 +575,16 @@ class _Loading:
         """The standard, when all that was read fits together. Raises StandardError."""
         for draft in self.drafts:
             self._check_references(draft)
-        for item, tariff in self.tariffs:
-            self._check_tariff(item, tariff)
+        for code, numbers in self.tariffs.items():
+            self._check_tariffs(code, numbers)
+        factors = {key: self._factor(doc, numbers) for key, (doc, numbers) in self.factors.items()}
+        tariffs = {code: self._close(numbers, code) for code, numbers in self.tariffs.items()}
         self.notes.settle()
-        finished = [(draft, self._finish(draft)) for draft in self.drafts]
-        methods = {pack.content_sha256: self._method(draft, pack) for draft, pack in finished}
+        finished = [(draft, self._finish(draft, factors)) for draft in self.drafts]
+        methods = {
+            pack.content_sha256: self._method(draft, pack, factors, tariffs.get(pack.code, ()))
+            for draft, pack in finished
+        }
         packs = sorted((pack for _, pack in finished), key=lambda pack: (pack.code, pack.in_force_from, pack.version))
         self._check_times(finished)
         for item, approval in self.approvals:
@@ -583,13 +592,13 @@ class _Loading:
         for draft, pack in finished:
             self._check_plans(draft, pack, methods[pack.content_sha256])
         by_name = {(pack.code, pack.version): pack for pack in packs}
-        cases = [self._case(item, by_name[name]) for item, *name in self.cases]
+        cases = [self._case(item, by_name[code, version]) for item, code, version in self.cases]
         self.notes.settle()
         return Standard(
             packs=tuple(packs),
             regions=self.regions,
-            factors=self.factors,
-            tariffs=tuple(tariff for _, tariff in self.tariffs),
+            factors=factors,
+            tariffs=tuple(Tariff(code, one.value, one.doc) for code, numbers in tariffs.items() for one in numbers),
             approvals=tuple(approval for _, approval in self.approvals),
             cases=tuple(cases),
             _parameters=self.parameters,
@@ -619,32 +628,37 @@ class _Loading:
                     draft.section.mistake("no_factor", "factors", what=factor)
             for choice in sorted(choices - table.keys() if "" not in table else ()):
                 draft.section.mistake("no_choice", "factors", what=choice)
-        if draft.doc["exclusion_class"] not in self.classes:
+        classes = self.classes.get(draft.doc["exclusion_class"])
+        if classes is None:
             draft.section.mistake("no_class", "exclusion_class", what=draft.doc["exclusion_class"])
+        elif any((one.overlap_tolerance_s or -1) >= (draft.bounds["duration_min_s"] or 0) for _, one in classes):
+            draft.section.mistake("tolerance", "exclusion_class")
 
     def _fact_units(self, draft: _PackDraft) -> dict[str, units.Unit]:
         return {fact.name: units.parse(fact.unit) for fact in draft.facts if fact.kind == "integer"}
 
-    def _check_tariff(self, item: Section, tariff: Tariff) -> None:
-        drafts = [draft for draft in self.drafts if draft.doc["code"] == tariff.pack_code]
-        if not drafts:
-            item.mistake("no_pack", "pack", what=tariff.pack_code)
-        for draft in drafts:
-            try:
-                quantification.tariff_quantity(tariff.value.unit, self._fact_units(draft))
-            except LookupError:
-                item.mistake("tariff_unit", "unit", what=tariff.value.unit.text)
+    def _check_tariffs(self, code: str, numbers: Sequence[_Number]) -> None:
+        drafts = [draft for draft in self.drafts if draft.doc["code"] == code]
+        for number in numbers:
+            if not drafts:
+                number.section.mistake("no_pack", "pack", what=code)
+            for draft in drafts:
+                try:
+                    quantification.tariff_quantity(number.value.unit, self._fact_units(draft))
+                except LookupError as error:
+                    number.section.mistake("tariff_unit", "unit", what=error.args[0])
 
-    def _tariffs_of(self, code: str) -> tuple[Value, ...]:
-        found = [(item, tariff.value) for item, tariff in self.tariffs if tariff.pack_code == code]
-        found.sort(key=lambda pair: (pair[1].region, pair[1].from_on))
-        return self._close(found[-1][0], code, [value for _, value in found]) if found else ()
+    def _factor(self, doc: dict[str, Any], numbers: Sequence[_Number]) -> Factor:
+        closed = self._close(numbers, doc["id"])
+        document = doc | {"values": [number.doc for number in closed]}
+        values = tuple(number.value for number in closed)
+        return Factor(doc["id"], doc["unit"], doc["gas_basis"], doc["boundary"], values, document)
 
-    def _finish(self, draft: _PackDraft) -> Pack:
+    def _finish(self, draft: _PackDraft, factors: Mapping[str, Factor]) -> Pack:
         """The pack with its canonical document: the definition, the formula's text and the factors it uses."""
-        doc = {name: value for name, value in draft.doc.items() if value != ""}
+        doc = _without_blanks(draft.doc)
         used = sorted({factor for table in draft.bindings.values() for factor in table.values()})
-        doc["factors"] = {factor: self.factors[factor].document for factor in used}
+        doc["factors"] = {factor: factors[factor].document for factor in used}
         document = rfc8785.dumps(doc)
         speed = draft.bounds["speed_max_km_per_h"]
         return Pack(
@@ -669,7 +683,9 @@ class _Loading:
             content_sha256=hashlib.sha256(document).hexdigest(),
         )
 
-    def _method(self, draft: _PackDraft, pack: Pack) -> Method:
+    def _method(
+        self, draft: _PackDraft, pack: Pack, factors: Mapping[str, Factor], tariffs: Sequence[_Number]
+    ) -> Method:
         gram = units.parse("g")
         rates = self.parameters.get("points_per_g_micro", [])
         ends = [from_on for from_on, _ in rates[1:]]
@@ -679,11 +695,11 @@ class _Loading:
             in_force=(pack.in_force_from, pack.in_force_to or date.max),
             facts=self._fact_units(draft),
             factors={
-                name: {choice: self.factors[factor].values for choice, factor in table.items()}
+                name: {choice: factors[factor].values for choice, factor in table.items()}
                 for name, table in draft.bindings.items()
             },
-            caps=draft.caps,
-            tariffs=self._tariffs_of(pack.code),
+            caps=[cap.value for cap in draft.caps],
+            tariffs=[tariff.value for tariff in tariffs],
             rates=[
                 Value(NATION.code, date.min if position == 0 else from_on, to_on, Fraction(rate), gram, "points")
                 for position, ((from_on, rate), to_on) in enumerate(zip(rates, [*ends, None], strict=True))
@@ -755,6 +771,7 @@ class _Loading:
             at_most=high * scale,
             exact_mg=item.integer("reduction_mg", optional=True),
             title=item.text("title"),
+            origin=item.text("origin"),
             source=item.text("source"),
         )
         item.done()

@@ -1,8 +1,8 @@
 """Units of facts and factors: exact conversion and dimensions, so that grams are never added to kilometres.
 
-A unit is written as products and one slash: `kgCO2e/pkm`, `gCO2/kWh`, `kgCO2e/t.km`, `1`. What is emitted is a dimension
-of its own for every gas basis and boundary: adding numbers of two gas bases or boundaries is then a unit error,
-while their ratio (a clean grid over a mean grid) is a plain number, as it should be.
+A unit is written as products and one slash: `kgCO2e/pkm`, `gCO2/kWh`, `kgCO2e/t.km`, `1`. What is emitted is a
+dimension of its own for every gas basis and boundary: adding numbers of two gas bases or boundaries is then a unit
+error, while their ratio (a clean grid over a mean grid) is a plain number, as it should be.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class UnitError(ValueError):
 
 # (dimension, exponent), sorted; no exponent is zero.
 Dimension = tuple[tuple[str, int], ...]
+_NONE: Dimension = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def parse(text: str, gas_basis: str = "", boundary: str = "") -> Unit:
     above, slash, below = text.partition("/")
     if "/" in below or (slash and not below):
         raise UnitError(f"'{text}' has more than one slash, or nothing behind it")
-    scale, dimension = Fraction(1), ()
+    scale, dimension = Fraction(1), _NONE
     for atom in above.split("."):
         factor, names = _atom(atom, gas_basis, boundary)
         scale, dimension = scale * factor, multiply(dimension, names)
