@@ -130,7 +130,7 @@ class Standard:
         return max(durations, default=0)
 
     def parameter(self, name: str, on: date) -> int:
-        """A number of parameters.yaml on a day, KeyError when there is none; the first also holds for all days before."""
+        """A number of parameters.yaml on a day, or KeyError; the first value also holds for all days before."""
         return _dated(self._parameters[name], on)
 
     def approval(self, pack: Pack, region_code: str, use: str, on: date) -> Approval | None:
