@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,7 +152,7 @@ def _summary(
     return {
         "files": reading.files,
         "rows": reading.rows,
-        **asdict(totals),
+        **totals.report(),
         "skipped": dict(reading.skipped),
         "source": reading.source_report(),
         "seconds": round(seconds, 3),

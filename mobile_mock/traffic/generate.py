@@ -49,7 +49,7 @@ def make(
     Raises ValueError for shares that leave no genuine event, or too few people for so many events.
     """
     duplicates, late, bad = (round(events * share) for share in (duplicate_share, late_share, bad_share))
-    if min(duplicates, late, bad) < 0 or duplicates + bad + late > events or people < 2:
+    if min(duplicates, late, bad) < 0 or duplicates + bad + late >= events or people < 2:
         raise ValueError("there must be two people or more, and more events than duplicate, late and bad ones together")
     maker = _Maker(seed, people, month)
     maker.add_genuine(events - duplicates - bad, late)

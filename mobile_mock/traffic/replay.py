@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -31,6 +31,11 @@ class Totals:
     reduction_mg: int = 0
     points: int = 0
     problem: str = ""
+
+    def report(self) -> dict[str, Any]:
+        """The fields by name; counters as plain dicts."""
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in values}
 
     def add(self, said: Iterable[client.Verdict]) -> None:
         for verdict in said:
