@@ -1,0 +1,44 @@
+"""A person's deeds, newest first: what each message said, what became of it, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from backend.platform import Platform
+from backend.store import me
+from rules import reasons
+from rules.standard import Standard
+
+Place = tuple[datetime, int]  # started_at and event id of the last deed of the page before
+_NEWEST: Place = (datetime(9999, 1, 1, tzinfo=UTC), 0)
+
+
+def list_deeds(
+    platform: Platform, person_id: int, after: Place | None, limit: int
+) -> tuple[list[dict[str, Any]], Place | None]:
+    """Up to `limit` deeds of this person and nobody else after a place, and the place of the next page, if any."""
+    with platform.db.transaction(snapshot=True) as conn:
+        rows = me.deeds(conn, person_id, *(after or _NEWEST), limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    shown = [_deed(platform.standard, row) for row in rows[:limit]]
+    return shown, (last["started_at"], last["event_id"]) if last else None
+
+
+def _deed(standard: Standard, row: dict[str, Any]) -> dict[str, Any]:
+    region = standard.region(row["region"]) if row["region"] else None
+    zh, en = reasons.REASONS[row["code"]]
+    return row | {
+        "started_at": row["started_at"].astimezone(region.timezone) if region else row["started_at"],
+        "ended_at": row["ended_at"].astimezone(region.timezone) if region else row["ended_at"],
+        "region": {"code": region.code, "name": {"zh": region.name_zh, "en": region.name_en}} if region else None,
+        "methodology": _methodology(standard, row["pack_code"], row["pack_version"]),
+        "reason": {"zh": zh, "en": en},
+    }
+
+
+def _methodology(standard: Standard, code: str | None, version: str | None) -> dict[str, Any] | None:
+    pack = standard.pack_version(code, version) if code and version else None
+    if pack is None:
+        return None
+    return {"code": pack.code, "version": pack.version, "name": {"zh": pack.name_zh, "en": pack.name_en}}

@@ -1,0 +1,92 @@
+// What the page asks of the platform. Sessions: a short access token, and a refresh token that is good for one use.
+
+import { locale } from "./i18n.js";
+import { wx } from "./wx.js";
+
+const SESSION = "session";
+let config = { apiBase: "", provider: "" };
+let refreshing = null;
+const known = new Map(); // deeds that were shown, for their detail page
+
+export const configure = (given) => (config = given);
+export const loggedIn = () => Boolean(wx.getStorageSync(SESSION));
+
+function ask(path, { method = "GET", data, token } = {}) {
+  return new Promise((resolve, reject) => {
+    const header = { "Accept-Language": locale() };
+    if (token) header.Authorization = `Bearer ${token}`;
+    wx.request({
+      url: config.apiBase + path,
+      method,
+      data,
+      header,
+      success: (answer) => resolve(answer),
+      fail: () => reject({ code: "network" }),
+    });
+  });
+}
+
+function settled({ statusCode, data }) {
+  if (statusCode >= 200 && statusCode < 300) return data;
+  throw { code: data?.code || "internal", title: data?.title };
+}
+
+function keep({ access_token, refresh_token }) {
+  wx.setStorageSync(SESSION, { access_token, refresh_token });
+}
+
+function forget() {
+  wx.removeStorageSync(SESSION);
+  known.clear();
+  wx.reLaunch({ url: "pages/login" });
+}
+
+export async function logIn() {
+  const code = await new Promise((resolve, reject) =>
+    wx.login({ success: (answer) => resolve(answer.code), fail: () => reject({ code: "denied" }) }),
+  );
+  keep(settled(await ask("/v1/sessions", { method: "POST", data: { provider: config.provider, code } })));
+}
+
+export async function logOut() {
+  const { refresh_token } = wx.getStorageSync(SESSION);
+  forget();
+  await ask("/v1/sessions/end", { method: "POST", data: { refresh_token } }).catch(() => {});
+}
+
+/** One refresh at a time: a refresh token that comes twice ends the session. */
+function refresh() {
+  refreshing ??= (async () => {
+    const { refresh_token } = wx.getStorageSync(SESSION);
+    keep(settled(await ask("/v1/sessions/refresh", { method: "POST", data: { refresh_token } })));
+  })().finally(() => (refreshing = null));
+  return refreshing;
+}
+
+/** An authorised call; an access token that has run out is renewed once. */
+async function call(path) {
+  const session = wx.getStorageSync(SESSION);
+  let answer = await ask(path, { token: session.access_token });
+  if (answer.statusCode === 401) {
+    try {
+      if (wx.getStorageSync(SESSION).access_token === session.access_token) await refresh();
+      answer = await ask(path, { token: wx.getStorageSync(SESSION).access_token });
+    } catch (problem) {
+      if (problem.code === "token_invalid") forget();
+      throw problem;
+    }
+  }
+  if (answer.statusCode === 401) forget();
+  return settled(answer);
+}
+
+export const me = () => call("/v1/me");
+export const points = (limit) => call(`/v1/me/points?limit=${limit}`);
+export const deedById = (id) => known.get(id);
+
+export async function deeds(limit, cursor) {
+  const after = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+  const page = await call(`/v1/me/deeds?limit=${limit}${after}`);
+  page.items.forEach((deed) => known.set(deed.id, deed));
+  return page;
+}

@@ -1,0 +1,156 @@
+// Words in Chinese and English, and how numbers, masses and times are written.
+
+import { wx } from "./wx.js";
+
+const WORDS = {
+  app: ["碳普惠", "Tanpuhui"],
+  slogan: ["每一次绿色行动，都算数", "Every green act counts, once"],
+  login: ["手机号一键登录", "Log in with phone"],
+  agree: ["平台不保存手机号，也不保存行踪", "We keep neither your number nor your tracks"],
+  home: ["首页", "Home"],
+  deeds: ["记录", "Deeds"],
+  me: ["我的", "Me"],
+  detail: ["记录详情", "Deed"],
+  points: ["积分", "Points"],
+  myPoints: ["我的积分", "My points"],
+  reduction: ["累计减排", "Total reduction"],
+  lastDays: ["最近 7 天减排", "Reduction, last 7 days"],
+  total7: ["共", "Sum"],
+  recent: ["最近记录", "Latest deeds"],
+  all: ["全部", "All"],
+  more: ["加载更多", "Load more"],
+  end: ["没有更多了", "That is all"],
+  none: ["还没有记录", "No deeds yet"],
+  noneHint: ["关联出行、回收等应用后，你的绿色行动会出现在这里", "Link a partner app, and your green acts will appear here"],
+  loading: ["正在加载", "Loading"],
+  retry: ["重试", "Try again"],
+  network: ["网络不可用，请稍后重试", "No connection, please try again"],
+  denied: ["你取消了登录", "Log-in was cancelled"],
+  internal: ["服务开小差了，请稍后重试", "Something went wrong, please try again"],
+  method: ["核算方法", "Method"],
+  partner: ["来源应用", "Sent by"],
+  started: ["开始时间", "Began"],
+  ended: ["结束时间", "Ended"],
+  lasted: ["用时", "Duration"],
+  region: ["地区", "Region"],
+  evidence: ["凭证", "Evidence"],
+  order: ["订单", "Order"],
+  device: ["设备记录", "Device record"],
+  screenshot: ["截图", "Screenshot"],
+  self_declared: ["本人申报", "Self-declared"],
+  distance_m: ["距离", "Distance"],
+  mass_g: ["重量", "Mass"],
+  count: ["数量", "Number"],
+  material: ["材料", "Material"],
+  item: ["物品", "Item"],
+  deedNumber: ["行为编号", "Deed number"],
+  countedBy: ["已由此应用计入", "Counted through"],
+  mass: ["减排量", "Reduction"],
+  since: ["加入于", "Since"],
+  linked: ["已关联的应用", "Linked apps"],
+  noPartner: ["还没有关联应用", "No app is linked yet"],
+  consents: ["我的授权", "My consents"],
+  purpose_points: ["计算积分", "Earn points"],
+  purpose_pool: ["归集减排量", "Pool reductions"],
+  purpose_budget: ["个人碳预算", "Personal carbon budget"],
+  purpose_statistics: ["统计研究", "Statistics"],
+  given: ["已同意", "Agreed"],
+  notGiven: ["未同意", "Not agreed"],
+  language: ["语言", "Language"],
+  logout: ["退出登录", "Log out"],
+  privacy: ["只有你能看到自己的记录", "Only you can see your own deeds"],
+  person: ["绿色行动者", "Green citizen"],
+  credited: ["已计入", "Counted"],
+  repeated: ["已收到", "Received"],
+  duplicate_of: ["重复", "Duplicate"],
+  in_review: ["核实中", "In review"],
+  refused: ["未计入", "Not counted"],
+  malformed: ["格式有误", "Malformed"],
+  type_cycling: ["骑行", "Cycling"],
+  type_metro: ["地铁出行", "Metro ride"],
+  type_recycling: ["旧物回收", "Recycling"],
+  type_plastic_substitution: ["减塑替代", "Plastic-free"],
+  type_: ["绿色行动", "Green act"],
+  today: ["今天", "Today"],
+  yesterday: ["昨天", "Yesterday"],
+  back: ["返回", "Back"],
+};
+
+let lang = wx.getStorageSync("lang") || (wx.getAppBaseInfo().language.startsWith("zh") ? "zh" : "en");
+
+export const language = () => lang;
+export const locale = () => (lang === "zh" ? "zh-CN" : "en");
+export const t = (key) => WORDS[key][lang === "zh" ? 0 : 1];
+export const has = (key) => Object.hasOwn(WORDS, key);
+export const pick = (text) => text[lang];
+
+export function setLanguage(chosen) {
+  lang = chosen;
+  wx.setStorageSync("lang", chosen);
+  document.documentElement.lang = locale();
+}
+
+export const problemText = (problem) => problem.title || (has(problem.code) ? t(problem.code) : t("internal"));
+
+const number = (value, digits) =>
+  value.toLocaleString(locale(), { minimumFractionDigits: 0, maximumFractionDigits: digits });
+
+export const whole = (value) => number(value, 0);
+
+/** Milligrams as the number and the unit a person would say; what is shown is never more than what there is. */
+export function mass(mg) {
+  const size = Math.abs(mg);
+  const [per, unit] = size < 1e6 ? [1e3, "g"] : size < 1e9 ? [1e6, "kg"] : [1e9, "t"];
+  const digits = size / per < 10 ? 2 : size / per < 100 ? 1 : 0;
+  const value = Math.floor((mg / per) * 10 ** digits + 1e-6) / 10 ** digits;
+  return { value: number(value, digits), unit };
+}
+
+export const massText = (mg) => Object.values(mass(mg)).join(" ");
+
+/** A fact of a deed, in the unit a person would say. */
+export function factText(name, value) {
+  if (name === "distance_m") return value < 1000 ? `${value} m` : `${number(value / 1000, 2)} km`;
+  if (name === "mass_g") return value < 1000 ? `${value} g` : `${number(value / 1000, 2)} kg`;
+  return typeof value === "number" ? whole(value) : String(value);
+}
+
+export function typeName(deed) {
+  if (deed.methodology) return pick(deed.methodology.name);
+  const key = `type_${deed.type.split(".")[0]}`;
+  return t(has(key) ? key : "type_");
+}
+
+// Times come with the offset of the place where they happened, and are shown as its clocks showed them.
+export const dayOf = (time) => time.slice(0, 10);
+export const clock = (time) => time.slice(11, 16);
+export const clockLong = (time) => `${time.slice(0, 10)} ${time.slice(11, 19)}`;
+
+export function isoDay(date) {
+  const two = (n) => String(n).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+}
+
+export function addDays(day, n) {
+  const [y, m, d] = day.split("-").map(Number);
+  return isoDay(new Date(y, m - 1, d + n));
+}
+
+export function dayName(day) {
+  const today = isoDay(new Date());
+  if (day === today) return t("today");
+  if (day === addDays(today, -1)) return t("yesterday");
+  const [y, m, d] = day.split("-").map(Number);
+  const shown = { month: "short", day: "numeric", weekday: "short" };
+  if (y !== new Date().getFullYear()) shown.year = "numeric";
+  return new Date(y, m - 1, d).toLocaleDateString(locale(), shown);
+}
+
+export const shortDay = (day) => `${Number(day.slice(5, 7))}/${Number(day.slice(8, 10))}`;
+
+export function duration(from, to) {
+  const seconds = Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
+  const parts = lang === "zh" ? [`${h} 小时`, `${m} 分`, `${s} 秒`] : [`${h} h`, `${m} min`, `${s} s`];
+  return parts.filter((_, i) => [h, m, h ? 0 : s][i]).join(" ") || parts[2];
+}
