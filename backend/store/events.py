@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import msgspec
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -228,4 +228,4 @@ def add_transfers(conn: db.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 def as_json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return None if value is None else msgspec.json.encode(value).decode()
