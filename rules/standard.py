@@ -6,31 +6,28 @@ at once, by file and line, in words that say what to do; nothing with a mistake 
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import rfc8785
 
-from rules import model, quantification, reading, units
-from rules.model import Approval, ExclusionClass, Fact, Pack, Region
+from rules import quantification, units
+from rules.drafts import STATEMENTS, Drafts, Number, PackDraft, without_blanks
+from rules.model import Approval, ExclusionClass, Pack, Region
 from rules.quantification import Method, Plan, Value
-from rules.reading import Notes, Section, StandardError
+from rules.reading import Section, StandardError
 
 __all__ = ["Standard", "StandardError", "describe", "load", "pack_json"]
 
 SHIPPED = Path(__file__).parent
 NATION = Region(quantification.NATION, "全国", "China", "", ZoneInfo("Asia/Shanghai"))
-
-# What a pack must say before it may be approved for a pool (design, section 6).
-STATEMENTS = ("boundary", "baseline", "regulatory_surplus", "project_emissions", "leakage", "choice", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,390 +220,57 @@ def load(*extra_folders: Path) -> Standard:
     """The shipped standard, and what further folders of the same form add to it.
 
     A later folder may add packs, versions, factors, tariffs, approvals, parameters and dated values of factors that are
-    there already; it cannot change one. Raises StandardError telling every mistake found.
+    there already; it cannot change what is written. Raises StandardError telling every mistake found.
     """
-    loading = _Loading()
+    found = Drafts()
     for folder in (SHIPPED, *extra_folders):
-        loading.read(folder)
-    loading.notes.settle()
-    return loading.check()
+        found.read(folder)
+    found.notes.settle()
+    return _Checking(found).standard()
 
 
-_CATEGORIES = ("clothing", "food", "housing", "travel", "goods", "office", "digital_finance")
-_RESERVED = (*quantification.RESULTS, "facts", "reduction_g", "reduction_mg", "points", "run")
+class _Checking:
+    """Everything read, held against everything else."""
 
+    def __init__(self, found: Drafts) -> None:
+        self.found, self.notes = found, found.notes
 
-class _Number(NamedTuple):
-    """A dated value, where it was read, and what pack.json or the reference page says of it."""
-
-    section: Section
-    value: Value
-    doc: dict[str, Any]
-
-
-def _without_blanks(doc: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in doc.items() if value not in ("", None, {})}
-
-
-@dataclass
-class _PackDraft:
-    """A methodology.yaml as read, before it is known to fit the rest."""
-
-    section: Section
-    folder: Path
-    formula: str
-    formula_file: str
-    doc: dict[str, Any]
-    facts: list[Fact]
-    bindings: dict[str, dict[str, str]]
-    selector: str
-    caps: tuple[_Number, ...]
-    bounds: dict[str, int | None]
-
-
-class _Loading:
-    """What has been read so far. First everything is read; when that went well, all is checked against each other."""
-
-    def __init__(self) -> None:
-        self.notes = Notes()
-        self.regions: dict[str, Region] = {}
-        self.parameters: dict[str, list[tuple[date, int]]] = {}
-        self.classes: dict[str, list[tuple[date, ExclusionClass]]] = {}
-        self.factors: dict[str, tuple[dict[str, Any], list[_Number]]] = {}
-        self.drafts: list[_PackDraft] = []
-        self.tariffs: dict[str, list[_Number]] = {}  # by pack
-        self.approvals: list[tuple[Section, Approval]] = []
-        self.cases: list[tuple[Section, str, str]] = []
-
-    # reading
-
-    def read(self, folder: Path) -> None:
-        """Everything one folder holds."""
-        if not folder.is_dir():
-            self.notes.add(str(folder), 1, "no_folder")
-        if (folder / "regions.csv").exists():
-            self._regions(folder / "regions.csv", f"{folder.name}/regions.csv")
-        for name, take in (
-            ("parameters", self._parameters),
-            ("tariffs", self._tariffs),
-            ("approvals", self._approvals),
-        ):
-            if (folder / f"{name}.yaml").exists():
-                take(self._open(folder, folder / f"{name}.yaml"))
-        for path in sorted(folder.glob("factors/*.yaml")):
-            self._factors(self._open(folder, path))
-        for path in sorted(folder.glob("methodologies/**/methodology.yaml")):
-            self._pack(self._open(folder, path), folder, path.parent)
-
-    def _open(self, folder: Path, path: Path) -> Section:
-        return reading.read(self.notes, path, f"{folder.name}/{path.relative_to(folder)}")
-
-    def _regions(self, path: Path, file: str) -> None:
-        with path.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                try:
-                    zone = ZoneInfo(row["timezone"])
-                    self.regions[row["code"]] = Region(row["code"], row["name_zh"], row["name_en"], row["parent"], zone)
-                except (KeyError, TypeError, ValueError) as error:
-                    self.notes.add(file, 1, "region_row", what=error)
-
-    def _parameters(self, section: Section) -> None:
-        for item in section.sections("parameters", optional=True):
-            name, from_on, value = item.text("name"), item.date("from"), item.integer("value")
-            self._origin(item)
-            if from_on and value is not None:
-                self._add_dated(item, self.parameters.setdefault(name, []), from_on, value, name)
-        for item in section.sections("exclusion_classes", optional=True):
-            code, from_on = item.text("code"), item.date("from")
-            one = ExclusionClass(
-                code=code,
-                jitter_s=item.integer("jitter_s") or 0,
-                overlap_tolerance_s=item.integer("overlap_tolerance_s", optional=True),
-                same_record_facts=tuple(item.texts("same_record_facts")) if "same_record_facts" in item else (),
-                distinct_act_refs=item.one_of("distinct_act_refs", ("true", "false"), "false") == "true",
-            )
-            self._origin(item)
-            if from_on:
-                self._add_dated(item, self.classes.setdefault(code, []), from_on, one, code)
-        section.done()
-
-    def _add_dated(self, item: Section, values: list[tuple[date, T]], from_on: date, value: T, what: str) -> None:
-        if any(other == from_on for other, _ in values):
-            item.mistake("overlap", "from", what=what, region=NATION.code, on=from_on)
-        values.append((from_on, value))
-        values.sort(key=lambda pair: pair[0])
-
-    def _origin(self, item: Section) -> dict[str, Any]:
-        """Where a number comes from and how far to trust it; ends the reading of its section."""
-        doc: dict[str, Any] = {name: item.text(name, "") for name in ("source", "source_ref", "stored_at", "year")}
-        doc["status"] = item.one_of("status", ("published", "provisional"))
-        doc["tier"] = item.one_of("tier", ("P", "S", "U", "own"), "own")
-        doc["caveat"] = item.both("caveat", optional=True)
-        review = item.date("review_by", optional=True)
-        doc["review_by"] = review.isoformat() if review else ""
-        if doc["status"] == "provisional" and not doc["caveat"]:
-            item.mistake("caveat", "status")
-        item.done()
-        return {name: text for name, text in doc.items() if text}
-
-    def _span(self, item: Section) -> tuple[str, date, date | None]:
-        """region, from, to; `to` is the first day on which the value no longer holds."""
-        region = item.text("region", quantification.NATION)
-        if region != quantification.NATION and region not in self.regions:
-            item.mistake("no_region", "region", what=region)
-        start, end = item.date("from") or date.min, item.date("to", optional=True)
-        if end and end <= start:
-            item.mistake("empty_time", "to", to=end, start=start)
-        return region, start, end
-
-    def _unit(
-        self, item: Section, text: str, gas_basis: str = "", boundary: str = "", name: str = "unit"
-    ) -> units.Unit:
-        if gas_basis and gas_basis not in units.GAS_BASES:
-            item.mistake("gas_basis", "gas_basis", what=gas_basis, known=", ".join(units.GAS_BASES))
-            gas_basis = ""
-        try:
-            return units.parse(text, gas_basis, boundary)
-        except units.UnitError as error:
-            item.mistake("unit", name, what=error)
-            return units.parse("1")
-
-    def _factors(self, section: Section) -> None:
-        defaults = section.section("value_defaults") if "value_defaults" in section else None
-        for item in section.sections("factors"):
-            key, unit = item.text("id"), item.text("unit")
-            needed = None if "CO2" in unit else ""
-            shape = {
-                "unit": unit,
-                "gas_basis": item.text("gas_basis", needed),
-                "boundary": item.text("boundary", needed),
-            }
-            doc = {"id": key, "name": item.both("name"), **shape}
-            known = self.factors.setdefault(key, (doc, []))
-            if {name: known[0][name] for name in shape} != shape:
-                item.mistake("redefined", "id", what=key)
-            known[1].extend(self._values(item, defaults, shape))
-            item.done()
-        if defaults:
-            defaults.done()
-        section.done()
-
-    def _values(self, factor: Section, defaults: Section | None, shape: Mapping[str, str]) -> Iterator[_Number]:
-        for item in factor.sections("values", defaults):
-            basis, boundary = (item.text(name, shape[name]) for name in ("gas_basis", "boundary"))
-            region, start, end = self._span(item)
-            number, per = item.number("value"), item.number("per", "1")
-            if per <= 0:
-                item.mistake("not_a_number", "per", what="per")
-                per = Fraction(1)
-            key, unit = item.text("factor_id"), self._unit(item, shape["unit"], basis, boundary)
-            doc = {"region": region, "from": start.isoformat(), "to": end.isoformat() if end else "", "factor_id": key}
-            doc |= {"value": item.text("value"), "per": item.text("per", "1")}
-            doc |= (
-                {"gas_basis": basis, "boundary": boundary}
-                if (basis, boundary) != (shape["gas_basis"], shape["boundary"])
-                else {}
-            )
-            doc |= self._origin(item)
-            yield _Number(item, Value(region, start, end, number / per, unit, key), _without_blanks(doc))
-
-    def _close(self, numbers: Iterable[_Number], what: str) -> tuple[_Number, ...]:
-        """Sorted by region and start; a value without an end holds until the next of its region begins."""
-        numbers = sorted(numbers, key=lambda number: (number.value.region, number.value.from_on))
-        closed = []
-        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
-            value = number.value
-            if following and following.value.region == value.region:
-                begins = following.value.from_on
-                if begins == value.from_on or (value.to_on and value.to_on > begins):
-                    following.section.mistake("overlap", "from", what=what, region=value.region, on=begins)
-                number = number._replace(value=replace(value, to_on=value.to_on or begins))
-            closed.append(number)
-        return tuple(closed)
-
-    def _tariffs(self, section: Section) -> None:
-        for item in section.sections("tariffs"):
-            key, code = item.text("id"), item.text("pack")
-            region, start, end = self._span(item)
-            value = Value(region, start, end, item.number("value"), self._unit(item, item.text("unit")), key)
-            doc = {"id": key, "region": region, "from": start.isoformat(), "to": end.isoformat() if end else ""}
-            doc |= {name: item.text(name) for name in ("pack", "value", "unit", "as_printed", "provider")}
-            self.tariffs.setdefault(code, []).append(_Number(item, value, _without_blanks(doc | self._origin(item))))
-        section.done()
-
-    def _approvals(self, section: Section) -> None:
-        for item in section.sections("approvals"):
-            region, start, end = self._span(item)
-            use = item.one_of("use", ("points", "pool", "demonstration"))
-            one = Approval(
-                pack_code=item.text("pack"),
-                pack_version=item.text("version"),
-                region=region,
-                use=cast("Any", use),
-                body=item.text("body"),
-                document=item.text("document"),
-                valid_from=start,
-                valid_to=end,
-            )
-            item.done()
-            self.approvals.append((item, one))
-        section.done()
-
-    def _pack(self, section: Section, root: Path, folder: Path) -> None:
-        facts, fact_docs = self._facts(section)
-        selector, bindings = self._bindings(section)
-        bounds, limits = self._bounds(section)
-        caps = self._caps(section)
-        starts, ends = section.date("in_force_from"), section.date("in_force_to", optional=True)
-        if starts and ends and ends <= starts:
-            section.mistake("empty_time", "in_force_to", to=ends, start=starts)
-        formula_file = folder / "formula.py"
-        try:
-            formula = formula_file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            self.notes.add(f"{root.name}/{formula_file.relative_to(root)}", 1, "unreadable")
-            formula = ""
-        doc: dict[str, Any] = {
-            "code": section.text("code"),
-            "version": section.text("version"),
-            "event_type": section.text("event_type"),
-            "name": section.both("name"),
-            "category": section.one_of("category", _CATEGORIES),
-            "status": section.one_of("status", ("published", "provisional")),
-            "status_reason": section.both("status_reason"),
-            "gas_basis": section.one_of("gas_basis", units.GAS_BASES),
-            "boundary": section.text("boundary"),
-            "exclusion_class": section.text("exclusion_class"),
-            "in_force_from": starts.isoformat() if starts else "",
-            "in_force_to": ends.isoformat() if ends else "",
-            "facts": fact_docs,
-            "bounds": limits,
-            "caps": [cap.doc for cap in caps],
-            "statements": self._statements(section),
-            "formula": formula,
-            "bindings": bindings,
-        }
-        section.done()
-        name = f"{root.name}/{formula_file.relative_to(root)}"
-        self.drafts.append(_PackDraft(section, folder, formula, name, doc, facts, bindings, selector, caps, bounds))
-        if (folder / "cases.yaml").exists():
-            cases = self._open(root, folder / "cases.yaml")
-            self.cases += [(item, doc["code"], doc["version"]) for item in cases.sections("cases")]
-            cases.done()
-
-    def _facts(self, section: Section) -> tuple[list[Fact], list[dict[str, Any]]]:
-        facts, docs = [], []
-        for item in section.sections("facts"):
-            name, kind = item.name("fact", _RESERVED), item.one_of("kind", ("integer", "choice"))
-            doc: dict[str, Any] = {"name": name, "kind": kind, "title": item.both("name"), "unit": ""}
-            if kind == "choice":
-                choices = item.section("values")
-                doc["values"] = {choice: choices.both(choice) for choice in choices.names()}
-                facts.append(Fact(name, "choice", values=frozenset(doc["values"])))
-            else:
-                doc["unit"] = item.text("unit")
-                self._unit(item, doc["unit"])
-                doc["minimum"], doc["maximum"] = item.integer("minimum"), item.integer("maximum", optional=True)
-                missing = item.one_of("missing_code", model.CODES, "fact_missing")
-                doc["missing_code"] = missing
-                facts.append(Fact(name, "integer", doc["unit"], frozenset(), doc["minimum"], doc["maximum"], missing))
-            item.done()
-            docs.append({key: value for key, value in doc.items() if value is not None})
-        return facts, docs
-
-    def _bindings(self, section: Section) -> tuple[str, dict[str, dict[str, str]]]:
-        """Names in the formula -> choice ('' for any) -> factor; and the one fact that chooses."""
-        selector, bindings = "", {}
-        factors = section.section("factors")
-        for name in factors.names():
-            factors.check_name(name, name, _RESERVED)
-            item = factors.section(name)
-            if "by" in item:
-                selector = item.one_of("by", {selector} if selector else {item.text("by")})
-                table = item.section("factors")
-                bindings[name] = {choice: table.text(choice) for choice in table.names()}
-            else:
-                bindings[name] = {"": item.text("factor")}
-            item.done()
-        return selector, bindings
-
-    def _bounds(self, section: Section) -> tuple[dict[str, int | None], dict[str, Any]]:
-        item = section.section("bounds")
-        names = ("duration_min_s", "duration_max_s", "speed_max_km_per_h")
-        bounds = {name: item.integer(name, optional=True) for name in names}
-        doc = {name: value for name, value in bounds.items() if value is not None}
-        reason = item.both("reason")
-        item.done()
-        return bounds, doc | {"reason": reason}
-
-    def _caps(self, section: Section) -> tuple[_Number, ...]:
-        numbers = []
-        for item in section.sections("caps", optional=True):
-            region, start, end = self._span(item)
-            amount = item.integer("daily_mg") or 0
-            doc = {
-                "region": region,
-                "from": start.isoformat(),
-                "to": end.isoformat() if end else "",
-                "daily_mg": amount,
-            }
-            value = Value(region, start, end, Fraction(amount), units.parse("mg"), "cap")
-            numbers.append(_Number(item, value, _without_blanks(doc | self._origin(item))))
-        return self._close(numbers, "caps")
-
-    def _statements(self, section: Section) -> dict[str, Any]:
-        item = section.section("statements")
-        texts: dict[str, Any] = {}
-        for name in STATEMENTS:
-            if name in item:
-                texts[name] = self._baseline(item.section(name)) if name == "baseline" else item.both(name)
-        item.done()
-        return texts
-
-    def _baseline(self, item: Section) -> dict[str, str]:
-        """A baseline says where it comes from and of when it is."""
-        texts = {name: item.text(name) for name in ("zh", "en", "source", "dated_on")}
-        item.done()
-        return texts
-
-    # checking: each thing against all others
-
-    def check(self) -> Standard:
+    def standard(self) -> Standard:
         """The standard, when all that was read fits together. Raises StandardError."""
-        for draft in self.drafts:
+        for draft in self.found.drafts:
             self._check_references(draft)
-        for code, numbers in self.tariffs.items():
+        for code, numbers in self.found.tariffs.items():
             self._check_tariffs(code, numbers)
-        factors = {key: self._factor(doc, numbers) for key, (doc, numbers) in self.factors.items()}
-        tariffs = {code: self._close(numbers, code) for code, numbers in self.tariffs.items()}
+        factors = {key: self._factor(doc, numbers) for key, (doc, numbers) in self.found.factors.items()}
+        tariffs = {code: self.found.close(numbers, code) for code, numbers in self.found.tariffs.items()}
         self.notes.settle()
-        finished = [(draft, self._finish(draft, factors)) for draft in self.drafts]
+        finished = [(draft, self._finish(draft, factors)) for draft in self.found.drafts]
         methods = {
             pack.content_sha256: self._method(draft, pack, factors, tariffs.get(pack.code, ()))
             for draft, pack in finished
         }
         packs = sorted((pack for _, pack in finished), key=lambda pack: (pack.code, pack.in_force_from, pack.version))
         self._check_times(finished)
-        for item, approval in self.approvals:
+        for item, approval in self.found.approvals:
             self._check_approval(item, approval, packs)
         for draft, pack in finished:
             self._check_plans(draft, pack, methods[pack.content_sha256])
         by_name = {(pack.code, pack.version): pack for pack in packs}
-        cases = [self._case(item, by_name[code, version]) for item, code, version in self.cases]
+        cases = [self._case(item, by_name[code, version]) for item, code, version in self.found.cases]
         self.notes.settle()
         return Standard(
             packs=tuple(packs),
-            regions=self.regions,
+            regions=self.found.regions,
             factors=factors,
             tariffs=tuple(Tariff(code, one.value, one.doc) for code, numbers in tariffs.items() for one in numbers),
-            approvals=tuple(approval for _, approval in self.approvals),
+            approvals=tuple(approval for _, approval in self.found.approvals),
             cases=tuple(cases),
-            _parameters=self.parameters,
-            _classes=self.classes,
+            _parameters=self.found.parameters,
+            _classes=self.found.classes,
             _methods=methods,
         )
 
-    def _check_references(self, draft: _PackDraft) -> None:
+    def _check_references(self, draft: PackDraft) -> None:
         """The formula's text, and that all factors, choices and the class exist."""
         try:
             functions = quantification.read_formula(draft.formula)
@@ -624,21 +288,21 @@ class _Loading:
             )
         for table in draft.bindings.values():
             for factor in table.values():
-                if factor not in self.factors:
+                if factor not in self.found.factors:
                     draft.section.mistake("no_factor", "factors", what=factor)
             for choice in sorted(choices - table.keys() if "" not in table else ()):
                 draft.section.mistake("no_choice", "factors", what=choice)
-        classes = self.classes.get(draft.doc["exclusion_class"])
+        classes = self.found.classes.get(draft.doc["exclusion_class"])
         if classes is None:
             draft.section.mistake("no_class", "exclusion_class", what=draft.doc["exclusion_class"])
         elif any((one.overlap_tolerance_s or -1) >= (draft.bounds["duration_min_s"] or 0) for _, one in classes):
             draft.section.mistake("tolerance", "exclusion_class")
 
-    def _fact_units(self, draft: _PackDraft) -> dict[str, units.Unit]:
+    def _fact_units(self, draft: PackDraft) -> dict[str, units.Unit]:
         return {fact.name: units.parse(fact.unit) for fact in draft.facts if fact.kind == "integer"}
 
-    def _check_tariffs(self, code: str, numbers: Sequence[_Number]) -> None:
-        drafts = [draft for draft in self.drafts if draft.doc["code"] == code]
+    def _check_tariffs(self, code: str, numbers: Sequence[Number]) -> None:
+        drafts = [draft for draft in self.found.drafts if draft.doc["code"] == code]
         for number in numbers:
             if not drafts:
                 number.section.mistake("no_pack", "pack", what=code)
@@ -648,15 +312,15 @@ class _Loading:
                 except LookupError as error:
                     number.section.mistake("tariff_unit", "unit", what=error.args[0])
 
-    def _factor(self, doc: dict[str, Any], numbers: Sequence[_Number]) -> Factor:
-        closed = self._close(numbers, doc["id"])
+    def _factor(self, doc: dict[str, Any], numbers: Sequence[Number]) -> Factor:
+        closed = self.found.close(numbers, doc["id"])
         document = doc | {"values": [number.doc for number in closed]}
         values = tuple(number.value for number in closed)
         return Factor(doc["id"], doc["unit"], doc["gas_basis"], doc["boundary"], values, document)
 
-    def _finish(self, draft: _PackDraft, factors: Mapping[str, Factor]) -> Pack:
+    def _finish(self, draft: PackDraft, factors: Mapping[str, Factor]) -> Pack:
         """The pack with its canonical document: the definition, the formula's text and the factors it uses."""
-        doc = _without_blanks(draft.doc)
+        doc = without_blanks(draft.doc)
         used = sorted({factor for table in draft.bindings.values() for factor in table.values()})
         doc["factors"] = {factor: factors[factor].document for factor in used}
         document = rfc8785.dumps(doc)
@@ -683,11 +347,9 @@ class _Loading:
             content_sha256=hashlib.sha256(document).hexdigest(),
         )
 
-    def _method(
-        self, draft: _PackDraft, pack: Pack, factors: Mapping[str, Factor], tariffs: Sequence[_Number]
-    ) -> Method:
+    def _method(self, draft: PackDraft, pack: Pack, factors: Mapping[str, Factor], tariffs: Sequence[Number]) -> Method:
         gram = units.parse("g")
-        rates = self.parameters.get("points_per_g_micro", [])
+        rates = self.found.parameters.get("points_per_g_micro", [])
         ends = [from_on for from_on, _ in rates[1:]]
         return Method(
             functions=quantification.read_formula(draft.formula),
@@ -706,7 +368,7 @@ class _Loading:
             ],
         )
 
-    def _check_times(self, finished: Sequence[tuple[_PackDraft, Pack]]) -> None:
+    def _check_times(self, finished: Sequence[tuple[PackDraft, Pack]]) -> None:
         """No version twice, and no two packs of one event type in force on one day."""
         for position, (draft, pack) in enumerate(finished):
             for _, other in finished[:position]:
@@ -729,13 +391,13 @@ class _Loading:
             if lacking:
                 item.mistake("incomplete", "use", what=", ".join(lacking))
 
-    def _check_plans(self, draft: _PackDraft, pack: Pack, method: Method) -> None:
+    def _check_plans(self, draft: PackDraft, pack: Pack, method: Method) -> None:
         """Build every plan the pack can come to need: each region with numbers of its own, each time, each choice."""
         choices = next((sorted(fact.values) for fact in draft.facts if fact.name == draft.selector), [""])
         regions = sorted({value.region for value in method.values()} | {NATION.code})
         days = {day for day in method.days_of_change() if method.in_force[0] < day < method.in_force[1]}
         for region in regions:
-            where = quantification.chain(self.regions.get(region, NATION))
+            where = quantification.chain(self.found.regions.get(region, NATION))
             for day in sorted(days | {pack.in_force_from}):
                 for choice in choices:
                     try:
@@ -753,7 +415,7 @@ class _Loading:
             if not kind:
                 facts.mistake("unknown_field", name, what=name, known=", ".join(fact.name for fact in pack.facts))
             values[name] = facts.text(name) if kind == "choice" else facts.integer(name) or 0
-        scale = self._unit(item, item.text("unit")).scale
+        scale = self.found.unit(item, item.text("unit")).scale
         if "expected" in item:
             expected = item.number("expected")
             low, high = (expected + sign * abs(expected) * item.number("rel_tol") for sign in (-1, 1))
