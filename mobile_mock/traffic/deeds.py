@@ -16,8 +16,10 @@ from mobile_mock.traffic.cast import Partner, Person
 
 Event = dict[str, Any]
 
-MATERIALS = ("PET", "HDPE", "ALUMINUM", "CORRUGATED")
+HEAVIEST_G = {"PET": 4000, "HDPE": 4000, "CORRUGATED": 4000, "ALUMINUM": 1200}  # two a day stay under any day's cap
 ITEMS = ("box_pla", "box_tps", "express_loopbox")
+WASTEFUL_ITEM = "express_carton"  # a carton used once where a reusable box was at hand: emits more than it replaces
+WASTEFUL_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def genuine(rng: random.Random, partner: Partner, person: Person, at: datetime, 
         "data": data,
     }  # fmt: skip
     sent_at = at + timedelta(seconds=lasts_s + rng.randrange(30, 900))
+    if facts.get("item") == WASTEFUL_ITEM:
+        return Message(partner.name, person, event, sent_at, "wasteful", "credited", "no_reduction")
     return Message(partner.name, person, event, sent_at, "genuine", "credited", "ok")
 
 
@@ -56,16 +60,18 @@ def _cycling(rng: random.Random) -> tuple[Event, int]:
 
 
 def _metro(rng: random.Random) -> tuple[Event, int]:
-    lasts_s = rng.randrange(600, 3000)
-    return {"distance_m": round(lasts_s * rng.uniform(22, 38) / 3.6)}, lasts_s
+    lasts_s = rng.randrange(600, 2400)
+    return {"distance_m": round(lasts_s * rng.uniform(22, 34) / 3.6)}, lasts_s
 
 
 def _recycling(rng: random.Random) -> tuple[Event, int]:
-    return {"material": rng.choice(MATERIALS), "mass_g": rng.randrange(200, 4000)}, 0
+    material = rng.choice(list(HEAVIEST_G))
+    return {"material": material, "mass_g": rng.randrange(200, HEAVIEST_G[material])}, 0
 
 
 def _plastic(rng: random.Random) -> tuple[Event, int]:
-    return {"item": rng.choice(ITEMS), "count": rng.randrange(1, 4)}, 0
+    item = WASTEFUL_ITEM if rng.random() < WASTEFUL_SHARE else rng.choice(ITEMS)
+    return {"item": item, "count": rng.randrange(1, 4)}, 0
 
 
 _FACTS: dict[str, Callable[[random.Random], tuple[Event, int]]] = {
