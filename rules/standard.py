@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -24,7 +25,7 @@ from rules.model import Approval, ExclusionClass, Pack, Region
 from rules.quantification import Method, Plan, Value
 from rules.reading import Section, StandardError
 
-__all__ = ["Standard", "StandardError", "describe", "load", "pack_json"]
+__all__ = ["Standard", "StandardError", "load", "pack_json"]
 
 SHIPPED = Path(__file__).parent
 NATION = Region(quantification.NATION, "全国", "China", "", ZoneInfo("Asia/Shanghai"))
@@ -80,8 +81,13 @@ class CaseResult:
     reduction_mg: int
     ok: bool
 
+    def __str__(self) -> str:
+        shown = (self.value, self.case.at_least, self.case.at_most)
+        got, low, high = (f"{Decimal(number.numerator) / number.denominator:.6g}" for number in shown)
+        return f"{self.case.id}\t{self.case.kind}\t{got} g, expected {low} to {high}\t{self.case.title}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Standard:
     """One state of the standard: all versions of all packs. Immutable, but for the plans it keeps once built."""
 
@@ -153,6 +159,33 @@ class Standard:
         self._plans[key] = [*self._plans.get(key, ()), plan]
         return plan
 
+    def describe(self, pack: Pack) -> str:
+        """A pack in plain words, Chinese before English, for `tanpuhui standard show`."""
+        doc = pack_json(pack)
+        lines = [
+            f"{pack.code} {pack.version}  {pack.name_zh} / {pack.name_en}  {pack.event_type}  {pack.status}",
+            *_paragraph("status_reason", doc["status_reason"]),
+            f"in_force {pack.in_force_from} .. {pack.in_force_to or ''}",
+            f"gas_basis {pack.gas_basis}  boundary {pack.boundary}  sha256 {pack.content_sha256}",
+        ]
+        for name, text in doc["statements"].items():
+            lines += _paragraph(name, text)
+        for fact in doc["facts"]:
+            limits = [str(fact.get(limit, "")) for limit in ("minimum", "maximum")]
+            lines += _paragraph(
+                f"fact {fact['name']} {'..'.join(limits)} {fact.get('unit', '')}".strip(), fact["title"]
+            )
+            for choice, text in sorted(fact.get("values", {}).items()):
+                lines += _paragraph(f"    {choice}", text)
+        for factor in doc["factors"].values():
+            lines += _paragraph(f"factor {factor['id']} in {factor['unit']}", factor["name"])
+            lines += [
+                f"    {value['value']} / {value['per']}  {value['region']} {value['from']} .. {value.get('to', '')}"
+                f"  [{value['tier']}, {value['status']}]  {value['factor_id']}"
+                for value in factor["values"]
+            ]
+        return "\n".join([*lines, "", doc["formula"]])
+
     def cases_of(self, pack: Pack) -> list[Case]:
         """The worked examples of a pack version."""
         return [case for case in self.cases if (case.pack.code, case.pack.version) == (pack.code, pack.version)]
@@ -180,33 +213,6 @@ def _dated(values: Sequence[tuple[date, T]], on: date) -> T:
 def pack_json(pack: Pack) -> dict[str, Any]:
     """pack.json: all a verifier needs, without YAML. `pack.document` is its canonical form."""
     return cast("dict[str, Any]", json.loads(pack.document))
-
-
-def describe(pack: Pack) -> str:
-    """A pack in plain words, Chinese before English, for `tanpuhui standard show`."""
-    doc = pack_json(pack)
-    lines = [f"{pack.code} {pack.version}  {pack.name_zh} / {pack.name_en}  ({pack.event_type}, {pack.status})"]
-    lines += _paragraph("status", doc["status_reason"])
-    lines.append(
-        f"in force {pack.in_force_from} .. {pack.in_force_to or ''}  gas basis {pack.gas_basis}  {pack.boundary}"
-    )
-    lines.append(f"sha256 {pack.content_sha256}")
-    for name, text in doc["statements"].items():
-        lines += _paragraph(name, text)
-    for fact in doc["facts"]:
-        limits = f"{fact.get('minimum', '')}..{fact.get('maximum', '')} {fact['unit']}"
-        lines.append(
-            f"fact {fact['name']}: {limits if fact['kind'] == 'integer' else ', '.join(sorted(fact['values']))}"
-        )
-    for factor in doc["factors"].values():
-        lines += [f"factor {factor['id']}  {factor['unit']}  {factor['gas_basis']}  {factor['boundary']}"]
-        for value in factor["values"]:
-            per = f" / {value['per']}" if value["per"] != "1" else ""
-            since = f"{value['region']} {value['from']} .. {value.get('to', '')}"
-            lines.append(
-                f"    {value['value']}{per}  {since}  [{value['tier']}, {value['status']}]  {value['factor_id']}"
-            )
-    return "\n".join([*lines, "", doc["formula"]])
 
 
 def _paragraph(name: str, text: Mapping[str, str]) -> list[str]:
@@ -409,6 +415,8 @@ class _Checking:
 
     def _case(self, item: Section, pack: Pack) -> Case:
         region, facts = item.text("region", NATION.code), item.section("facts")
+        if region not in (*self.found.regions, NATION.code):
+            item.mistake("no_region", "region", what=region)
         values: dict[str, int | str] = {}
         for name in facts.names():
             kind = next((fact.kind for fact in pack.facts if fact.name == name), "")
