@@ -117,18 +117,18 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
     """Gather the records of one act behind the best of them. `ordered` is by precedence."""
     groups: list[_Group] = []
     by_act: dict[tuple[str, bytes], _Group] = {}
-    starts: list[tuple[int, int]] = []  # (started_us of a leader, its place in groups), sorted
-    for record in ordered:
+    placed: list[tuple[int, int, Record, _Group]] = []  # by start
+    for place, record in enumerate(ordered):
         group = by_act.get(record.act) if record.act else None
         rule = "same_act"
         if group is None:
-            group, rule = _nearest(record, groups, starts, klass), "same_record"
+            group, rule = _nearest(record, placed, klass), "same_record"
         if group is None:
             group = _Group(record)
-            insort(starts, (record.started_us, len(groups)))
             groups.append(group)
         else:
             group.members.append((record, rule))
+        insort(placed, (record.started_us, place, record, group))
         if record.act:
             by_act.setdefault(record.act, group)
             group.acts.add(record.act)
@@ -136,25 +136,24 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
 
 
 def _nearest(
-    record: Record, groups: list[_Group], starts: list[tuple[int, int]], klass: ExclusionClass
+    record: Record, placed: list[tuple[int, int, Record, _Group]], klass: ExclusionClass
 ) -> _Group | None:
-    """The group led by the same record as this one, None if there is none.
+    """The group that holds the same record as this one, None if there is none.
 
     A clock that is off moves both ends alike, so among several the one of the most equal duration is taken.
     """
     jitter_us = klass.jitter_s * MICRO
-    best: tuple[int, int, int] | None = None
-    i = bisect_left(starts, (record.started_us - jitter_us, -1))
-    while i < len(starts) and starts[i][0] <= record.started_us + jitter_us:
-        place = starts[i][1]
-        group = groups[place]
-        if same_record(record, group.leader, klass) and not _distinct(record, group, klass):
-            start_off = record.started_us - group.leader.started_us
-            end_off = record.ended_us - group.leader.ended_us
+    best: tuple[tuple[int, int, int], _Group] | None = None
+    i = bisect_left(placed, (record.started_us - jitter_us, -1))
+    while i < len(placed) and placed[i][0] <= record.started_us + jitter_us:
+        _, place, other, group = placed[i]
+        if same_record(record, other, klass) and not _distinct(record, group, klass):
+            start_off, end_off = record.started_us - other.started_us, record.ended_us - other.ended_us
             rank = (abs(start_off - end_off), abs(start_off) + abs(end_off), place)
-            best = rank if best is None else min(best, rank)
+            if best is None or rank < best[0]:
+                best = (rank, group)
         i += 1
-    return None if best is None else groups[best[2]]
+    return best[1] if best else None
 
 
 def same_record(a: Record, b: Record, klass: ExclusionClass) -> bool:

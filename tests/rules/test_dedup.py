@@ -121,6 +121,17 @@ def test_a_copy_of_a_refused_record_is_refused_for_the_same_reason() -> None:
     assert settle([broken, copy], MOBILITY)[2] == Outcome(REFUSED, "distance_unknown", None)
 
 
+def test_a_copy_of_a_copy_shares_its_fate_though_the_first_record_is_out_of_the_clocks_reach() -> None:
+    first, copy, copy_of_copy = ride(1, 0, 600), ride(2, 50, 650), ride(3, 95, 695, refusal="too_fast")
+    assert settle([first, copy, copy_of_copy], MOBILITY)[3] == Outcome(DUPLICATE_OF, "same_record", 1)
+
+
+def test_of_two_back_to_back_rides_a_copy_means_the_one_of_its_own_duration() -> None:
+    first, second = ride(1, 0, 62, refusal="distance_unknown"), ride(2, 55, 120)
+    copy = ride(3, 40, 102, client_id="wallet")
+    assert settle([first, second, copy], MOBILITY)[3] == Outcome(REFUSED, "distance_unknown", None)
+
+
 def test_a_refused_record_takes_no_place_in_anybody_s_time() -> None:
     broken, other = ride(1, 0, 6000, refusal="too_long"), ride(2, 600, 1200)
     assert settle([broken, other], MOBILITY)[2].verdict == CREDITED
