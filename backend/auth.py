@@ -200,6 +200,21 @@ def check_body_signature(signature: str, body: bytes, jwks: Sequence[Mapping[str
     raise Problem("signature_invalid", "no key of this client signed these bytes")
 
 
+def sign(key: SigningKey, message: bytes) -> str:
+    """A bare signature (base64url) over the bytes, with the key's own algorithm."""
+    return _b64(_jws.get_algorithm_by_name(key.algorithm).sign(message, key.private))
+
+
+def is_signed(key: SigningKey, message: bytes, signature: str) -> bool:
+    """True when `signature` (base64url) is that key's over these bytes."""
+    try:
+        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+    except ValueError:
+        return False
+    public = jwt.PyJWK(key.public_jwk, algorithm=key.algorithm).key
+    return _jws.get_algorithm_by_name(key.algorithm).verify(message, public, raw)
+
+
 # --- digests -------------------------------------------------------------------------------------------------------
 
 

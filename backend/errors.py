@@ -30,6 +30,7 @@ CATALOGUE: dict[str, tuple[int, str, str]] = {
     "conflict": (409, "与当前状态冲突", "This conflicts with the present state"),
     "too_early": (409, "还不到时候", "It is too early for this"),
     "sold_out": (409, "可售数量不足", "There is not enough left to sell"),
+    "not_enough_held": (409, "持有数量不足", "You do not hold enough of this"),
     "expired": (410, "已过期", "This has expired"),
     "body_too_large": (413, "请求体过大", "The body is too large"),
     "batch_too_large": (413, "批次过大", "The batch has too many events"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from rewards import retirement, serials
 
 KIND = "tanpuhui.certificate.v1"
 PEOPLE_SHOWN_FROM = 20  # no published figure rests on fewer people
+_NUMBER = re.compile(r"TPH-C-[0-9]{4}-[0-9]{6,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Source:
 def number(retirement_id: int, retired_at: datetime) -> str:
     """The public number of a certificate."""
     return f"TPH-C-{retired_at.astimezone(UTC):%Y}-{retirement_id:06d}"
+
+
+def is_number(text: str) -> bool:
+    """True for a text that could be a certificate's number."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def certificate(

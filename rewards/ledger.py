@@ -14,6 +14,14 @@ POINTS = "points"
 CREDITS = "credits_g"
 MONEY = "money_fen"
 
+# Accounts of the books of reductions and points. MEASURED is where both come from; a person's number is the person's.
+MEASURED = "measured"
+PERSON = "person"
+
+# Reasons of transfers between them: a deed counted for the first time, and a difference after settling again.
+DEED = "deed"
+RESETTLED = "resettled"
+
 # Accounts of the credits book, by batch. ISSUANCE is where grams come from; the others are where a gram can be.
 ISSUANCE = "issuance"
 AVAILABLE = "available"
@@ -32,16 +40,20 @@ BATCH_INCOME = "batch_income"
 IDENTITIES: dict[str, tuple[str, str, str]] = {
     "reductions_of_people": ("mg", "个人减排账 = 现行行为之和", "people's reductions = current deeds"),
     "points_of_people": ("points", "个人积分账 = 现行行为积分之和", "people's points from deeds = current deeds"),
-    "members_of_batches": ("mg", "批次减排量 = 成员行为之和，每一行为只入一批", "batch = its members, each deed once"),
+    "members_of_batches": ("deeds", "批次行为数 = 成员数", "deeds of a batch = its members, each in one batch"),
+    "reductions_of_batches": ("mg", "批次减排量 = 成员行为减排量之和", "reduction of a batch = its members' deeds"),
     "grams_minted": ("mg", "1000 × 签发 + 余数 = 核查量 − 调整 + 转入余数",
                      "1000 x issued + remainder = attested - adjustments + carried in"),
     "remainders_carried": ("mg", "转入余数 = 上一批余数", "remainder carried in = remainder of the batch before"),
-    "blocks_of_batches": ("g", "签发 = 各账户区块之和，序号连续", "issued = blocks in all places, serials without a gap"),
-    "credits_book": ("g", "各账户区块 = 信用账转账净额", "blocks in each place = net transfers"),
-    "orders_reserved": ("g", "订单预留 = 区块", "grams of open orders = reserved blocks"),
-    "holdings": ("g", "付款订单 − 注销 = 持有区块", "paid orders - retirements = held blocks"),
+    "blocks_of_batches": ("g", "签发 = 可售 + 预留 + 持有 + 注销 + 取消 + 纠错储备",
+                          "issued = available + reserved + held + retired + cancelled + correction reserve"),
+    "serials_of_batches": ("g", "序号从 1 到签发量，无缺口", "serials run from 1 to issued without a gap"),
+    "credits_book": ("g", "各处区块 = 信用账转账净额", "blocks in each place = net transfers of the credits book"),
+    "orders_reserved": ("g", "未付订单 = 预留区块", "grams of open orders = reserved blocks"),
+    "holdings": ("g", "已付订单 − 注销 = 持有区块", "paid orders - retirements = held blocks"),
     "certificates": ("g", "证书 = 已注销区块", "certificates = retired blocks"),
-    "money": ("fen", "付款订单金额 = 批次收入账", "amounts of paid orders = income of batches"),
+    "order_amounts": ("fen", "订单金额 = 各行金额之和", "amount of an order = its lines"),
+    "income_of_batches": ("fen", "已付订单 = 批次收入账", "paid orders = income of their batches"),
 }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def parse(text: str) -> SerialRange:
 
 
 def take(spans: Sequence[Span], quantity_g: int) -> tuple[list[Span], list[Span]]:
-    """Cut the first `quantity_g` grams off spans in their order: (taken, left). Raises ValueError if there are fewer."""
+    """Cut the first `quantity_g` grams off spans in their order: (taken, left). Raises ValueError for too few."""
     taken: list[Span] = []
     left: list[Span] = []
     wanted_g = quantity_g

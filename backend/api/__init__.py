@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Callable
+from datetime import date
+from functools import wraps
 from typing import Any, cast
 
 from apispec import APISpec
-from flask import current_app, request
+from flask import current_app, g, request
 from flask_smorest import Blueprint
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields, validate
 
 from backend.errors import CATALOGUE, PROBLEM_TYPE, Problem
 from backend.platform import Platform
+from backend.usecases.answer_once import KeyedRequest
+
+ID = "int(max=9223372036854775807)"  # of our numbers in a route: what a bigint holds
 
 SPEC_OPTIONS = {
     "info": {
@@ -59,6 +66,83 @@ class Routes(Blueprint):
             return register(view)
 
         return decorate
+
+    def keyed(self, view: Any) -> Any:
+        """The call carries an Idempotency-Key: the view gets it, with a digest of the body, as its argument `keyed`."""
+
+        @wraps(view)
+        def with_key(*args: Any, **kwargs: Any) -> Any:
+            return view(*args, keyed=_keyed_request(), **kwargs)
+
+        return self.doc(parameters=[_KEY_HEADER])(with_key)
+
+
+_KEY_HEADER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "the same key with the same body gets the first answer back; with another body, `key_reused`",
+}
+
+
+def _keyed_request() -> KeyedRequest:
+    """Who asks what under which key. Raises Problem `key_missing`."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise Problem("key_missing", "Idempotency-Key: 1 to 255 printable ASCII characters")
+    content = json.dumps(request.get_json(silent=True), sort_keys=True).encode()
+    return KeyedRequest(g.caller.id, key, f"{request.method} {request.path}", hashlib.sha256(content).digest())
+
+
+class Instant(fields.AwareDateTime):
+    """An instant in an answer; in an answer that was kept it is text already."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value if isinstance(value, str) else super()._serialize(value, attr, obj, **kwargs)
+
+
+class Month(fields.String):
+    """A vintage month, 'YYYY-MM'; loads as its first day."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs)
+        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text) or text.startswith("0000"):
+            raise ValidationError("Not a month, write it as 2026-06.")
+        return date.fromisoformat(f"{text}-01")
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def _printable(value: str) -> None:
+    if _CONTROL.search(value) or not value.strip():
+        raise ValidationError("Has no text, or characters that cannot be shown.")
+
+
+def text(longest: int, **options: Any) -> fields.String:
+    """A field for words that people write: 1 to `longest` characters, none of them unprintable."""
+    return fields.String(validate=[validate.Length(1, longest), _printable], **options)
+
+
+class PageArgs(Schema):
+    cursor = fields.String(metadata={"description": "next_cursor of the page before"})
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+
+
+def page(items: list[Any], following: Any) -> dict[str, Any]:
+    """A page of a list: the cursor holds the place of its last item, None at the end."""
+    return {"items": items, "next_cursor": None if following is None else write_cursor(following)}
+
+
+def read_place(args: dict[str, Any], kind: type) -> Any:
+    """The place to go on from, None for the first page; numbers within a bigint. Raises Problem `cursor_invalid`."""
+    values = read_cursor(args.get("cursor"), kind)
+    if values and kind is int and not 0 <= values[0] < 2**63:
+        raise Problem("cursor_invalid")
+    if values and kind is str and _CONTROL.search(values[0]):
+        raise Problem("cursor_invalid")
+    return values[0] if values else None
 
 
 def blueprints() -> list[Blueprint]:

@@ -1,0 +1,135 @@
+"""Batches: attested by a verifier, then issued."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import g
+from marshmallow import Schema, fields, validate
+
+from backend import api, auth
+from backend.usecases import attest_batch, issue_credits, list_batches
+
+blp = api.Routes("batches", __name__, url_prefix="/v1/batches", description="批次：核查与签发 · Batches")
+
+READERS = ("operator", "verifier", "regulator", "company")
+MG_MAX = 10**17
+
+
+class RegionSchema(Schema):
+    code = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class MethodologyVersionSchema(Schema):
+    code = fields.String(required=True)
+    version = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class OriginSchema(Schema):
+    """Where grams come from."""
+
+    region = fields.Nested(RegionSchema, required=True)
+    methodology = fields.Nested(MethodologyVersionSchema, required=True)
+    vintage = fields.String(required=True, metadata={"example": "2026-06"})
+    provisional = fields.Boolean(metadata={"description": "written without the official text"})
+    demonstration = fields.Boolean(required=True, metadata={"description": "no claim may be made"})
+
+
+class SampleSchema(Schema):
+    deeds = fields.Integer(required=True, validate=validate.Range(0, 10**9))
+    method = api.text(2000, required=True)
+
+
+class AttestationRequestSchema(Schema):
+    decision = fields.String(required=True, validate=validate.OneOf(["attested", "rejected"]))
+    assurance = fields.String(required=True, validate=validate.OneOf(["limited", "reasonable"]))
+    materiality_ppm = fields.Integer(required=True, validate=validate.Range(0, 1_000_000))
+    sample = fields.Nested(SampleSchema, required=True)
+    findings = api.text(8000, required=True)
+    independence = api.text(2000, required=True, metadata={"description": "the statement of independence"})
+    adjustment_mg = fields.Integer(
+        load_default=0, validate=validate.Range(0, MG_MAX), metadata={"description": "taken off what is issued"}
+    )
+
+
+class AttestationSchema(AttestationRequestSchema):
+    verifier = fields.String(required=True, attribute="verifier_name")
+    attested_at = api.Instant(required=True)
+
+
+class IssueRequestSchema(Schema):
+    price_fen_per_tonne = fields.Integer(
+        required=True, validate=validate.Range(1, 10**9), metadata={"description": "the operator's", "example": 6000}
+    )
+
+
+class IssueSchema(IssueRequestSchema):
+    """1000 x issued_g + remainder_mg = reduction_mg - adjustment_mg + carried_mg."""
+
+    issued_g = fields.Integer(required=True)
+    reserve_g = fields.Integer(required=True, metadata={"description": "of it, correction reserve"})
+    remainder_mg = fields.Integer(required=True)
+    carried_from = fields.Integer(required=True, allow_none=True, metadata={"description": "the batch carried from"})
+    carried_mg = fields.Integer(required=True)
+    issued_at = api.Instant(required=True)
+
+
+class BatchSchema(OriginSchema):
+    id = fields.Integer(required=True)
+    pool = fields.String(required=True)
+    ordinal = fields.Integer(required=True, metadata={"description": "the n-th batch of its pool"})
+    state = fields.String(required=True, metadata={"enum": ["closed", "rejected", "attested", "issued"]})
+    approval = fields.String(required=True)
+    deeds = fields.Integer(required=True, allow_none=True)
+    people = fields.Integer(required=True, allow_none=True)
+    reduction_mg = fields.Integer(required=True, allow_none=True)
+    closed_at = api.Instant(required=True)
+    attestation = fields.Nested(AttestationSchema, required=True, allow_none=True)
+    issue = fields.Nested(IssueSchema, required=True, allow_none=True)
+
+
+class BatchesSchema(Schema):
+    items = fields.List(fields.Nested(BatchSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+@blp.route("")
+@auth.allow(*READERS)
+@blp.arguments(api.PageArgs, location="query")
+@blp.response(200, BatchesSchema)
+def list_all_batches(args: dict[str, Any]) -> dict[str, Any]:
+    """Batches, newest first."""
+    place = api.read_place(args, int)
+    return api.page(*list_batches.list_batches(api.platform(), g.caller.role, place, args["limit"]))
+
+
+@blp.route(f"/<{api.ID}:batch_id>")
+@auth.allow(*READERS)
+@blp.response(200, BatchSchema)
+def get_batch(batch_id: int) -> dict[str, Any]:
+    """One batch. Errors: not_found."""
+    return list_batches.show_batch(api.platform(), g.caller.role, batch_id)
+
+
+@blp.route(f"/<{api.ID}:batch_id>/attestation", methods=["POST"])
+@auth.allow("verifier")
+@blp.arguments(AttestationRequestSchema)
+@blp.response(201, BatchSchema)
+def attest_closed_batch(statement: dict[str, Any], batch_id: int) -> dict[str, Any]:
+    """核查: state what was found. After a rejection another statement may follow. Errors: not_found, conflict."""
+    return attest_batch.attest_batch(api.platform(), batch_id, g.caller.id, statement, datetime.now(UTC))
+
+
+@blp.route(f"/<{api.ID}:batch_id>/issue", methods=["POST"])
+@auth.allow("operator")
+@blp.arguments(IssueRequestSchema)
+@blp.response(201, BatchSchema)
+def issue_batch(body: dict[str, Any], batch_id: int) -> dict[str, Any]:
+    """签发: mint whole grams and offer them. Errors: not_found, conflict."""
+    price = body["price_fen_per_tonne"]
+    return issue_credits.issue_credits(api.platform(), batch_id, g.caller.id, price, datetime.now(UTC))

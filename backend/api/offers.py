@@ -1,0 +1,74 @@
+"""Offers and quotes: what is for sale, and at what price."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from backend import api, auth
+from backend.api import batches, pools
+from backend.usecases import list_offers, quote_credits
+from backend.usecases.answer_once import KeyedRequest
+
+blp = api.Routes("offers", __name__, url_prefix="/v1", description="报价 · Offers")
+
+QUANTITY = validate.Range(1, 10**13)
+
+
+class OfferSchema(batches.OriginSchema):
+    batch = fields.Integer(required=True)
+    gas_basis = fields.String(required=True)
+    available_g = fields.Integer(required=True)
+    price_fen_per_tonne = fields.Integer(required=True)
+
+
+class OffersSchema(Schema):
+    items = fields.List(fields.Nested(OfferSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class QuoteRequestSchema(Schema):
+    quantity_g = fields.Integer(required=True, validate=QUANTITY, metadata={"example": 1_000_000})
+    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}\Z"))
+    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}\Z"))
+    vintage = api.Month(attribute="vintage_month")
+    demonstration = fields.Boolean(metadata={"description": "default: whether this platform is one"})
+
+
+class LineSchema(Schema):
+    batch = fields.Integer(required=True)
+    quantity_g = fields.Integer(required=True)
+    price_fen_per_tonne = fields.Integer(required=True)
+    amount_fen = fields.Integer(required=True)
+
+
+class QuoteSchema(Schema):
+    id = fields.Integer(required=True)
+    quantity_g = fields.Integer(required=True)
+    amount_fen = fields.Integer(required=True, metadata={"description": "all lines together, rounded up once"})
+    currency = fields.String(required=True)
+    lines = fields.List(fields.Nested(LineSchema), required=True)
+    demonstration = fields.Boolean(required=True)
+    expires_at = api.Instant(required=True)
+
+
+@blp.route("/offers")
+@auth.allow(auth.ANYONE)
+@blp.arguments(pools.OriginFilterArgs, location="query")
+@blp.response(200, OffersSchema)
+def list_open_offers(args: dict[str, Any]) -> dict[str, Any]:
+    """Batches with grams to sell."""
+    wanted = {name: args.get(name) for name in ("region", "pack_code", "vintage_month")}
+    return api.page(*list_offers.list_offers(api.platform(), wanted, api.read_place(args, int) or 0, args["limit"]))
+
+
+@blp.route("/quotes", methods=["POST"])
+@auth.allow("company")
+@blp.arguments(QuoteRequestSchema)
+@blp.response(201, QuoteSchema)
+@blp.keyed
+def create_quote(wish: dict[str, Any], keyed: KeyedRequest) -> dict[str, Any]:
+    """A price that holds for 15 minutes; nothing is set aside yet. Errors: sold_out."""
+    return quote_credits.quote_credits(api.platform(), keyed, wish, datetime.now(UTC))

@@ -1,0 +1,73 @@
+"""Pools: what waits to be pooled, and closing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import g
+from marshmallow import Schema, fields, validate
+
+from backend import api, auth
+from backend.api import batches
+from backend.usecases import close_pool, list_pools
+
+blp = api.Routes("pools", __name__, url_prefix="/v1/pools", description="减排池 · Pools")
+
+READERS = ("operator", "verifier", "regulator", "company")
+
+
+class OriginFilterArgs(api.PageArgs):
+    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}\Z"), metadata={"description": "GB/T 2260"})
+    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}\Z"))
+    vintage = api.Month(attribute="vintage_month", metadata={"example": "2026-06"})
+
+
+class WhyNotSchema(Schema):
+    code = fields.String(required=True, metadata={"enum": ["not_approved", "too_early", "conflict"]})
+    detail = fields.String(required=True)
+
+
+class PoolSchema(batches.OriginSchema):
+    id = fields.String(required=True, metadata={"example": "310000.cycling.1.0.202606"})
+    state = fields.String(required=True, metadata={"enum": ["open", "closable"]})
+    why_not = fields.Nested(WhyNotSchema, required=True, allow_none=True)
+    closable_on = fields.Date(required=True, metadata={"description": "first civil day, Asia/Shanghai"})
+    open_deeds = fields.Integer(required=True, allow_none=True, metadata={"description": "all deeds in no batch yet"})
+    deeds = fields.Integer(required=True, allow_none=True, metadata={"description": "of them, what closing takes"})
+    people = fields.Integer(required=True, allow_none=True)
+    reduction_mg = fields.Integer(required=True, allow_none=True)
+
+
+class PoolsSchema(Schema):
+    items = fields.List(fields.Nested(PoolSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+@blp.route("")
+@auth.allow(*READERS)
+@blp.arguments(OriginFilterArgs, location="query")
+@blp.response(200, PoolsSchema)
+def list_open_pools(args: dict[str, Any]) -> dict[str, Any]:
+    """Pools with deeds in no batch yet. Companies see no totals that rest on fewer than 20 people."""
+    place, limit = api.read_place(args, str), args["limit"]
+    wanted = {name: args.get(name) for name in ("region", "pack_code", "vintage_month")}
+    return api.page(
+        *list_pools.list_pools(api.platform(), g.caller.role, wanted, place or "", limit, datetime.now(UTC))
+    )
+
+
+@blp.route("/<pool_id>")
+@auth.allow(*READERS)
+@blp.response(200, PoolSchema)
+def get_pool(pool_id: str) -> dict[str, Any]:
+    """One pool. Errors: not_found."""
+    return list_pools.show_pool(api.platform(), g.caller.role, pool_id, datetime.now(UTC))
+
+
+@blp.route("/<pool_id>/close", methods=["POST"])
+@auth.allow("operator")
+@blp.response(201, batches.BatchSchema)
+def close_open_pool(pool_id: str) -> dict[str, Any]:
+    """Close a pool: its deeds become a batch, for ever. Errors: not_found, not_approved, too_early, conflict."""
+    return close_pool.close_pool(api.platform(), pool_id, g.caller.id, datetime.now(UTC))

@@ -1,0 +1,136 @@
+-- Each statement is one identity: rows of (scope, left, right), equal on every row when it holds.
+-- They stand in the order of rewards.ledger.IDENTITIES and under its names; `batches` is what is shown beside them.
+
+-- name: reductions_of_people
+with book as (
+  select person_id, sum(case when credit = 'person' then amount else -amount end) as amount
+  from transfer where book = 'reductions_mg' and person_id is not null group by person_id
+), deeds as (
+  select person_id, sum(reduction_mg) as amount from current_deed group by person_id
+), both_sides as (
+  select coalesce(b.amount, 0) as l, coalesce(d.amount, 0) as r from book b full join deeds d using (person_id)
+)
+select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
+union all
+select 'people who differ', count(*), 0 from both_sides where l <> r
+
+-- name: points_of_people
+with book as (
+  select person_id, sum(case when credit = 'person' then amount else -amount end) as amount
+  from transfer where book = 'points' and reason in ('deed', 'resettled') and person_id is not null group by person_id
+), deeds as (
+  select person_id, sum(points) as amount from current_deed group by person_id
+), both_sides as (
+  select coalesce(b.amount, 0) as l, coalesce(d.amount, 0) as r from book b full join deeds d using (person_id)
+)
+select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
+union all
+select 'people who differ', count(*), 0 from both_sides where l <> r
+
+-- name: members_of_batches
+select 'batch ' || batch_id, b.deeds, coalesce(m.members, 0)
+from batch b full join (select batch_id, count(*) as members from batch_member group by batch_id) m using (batch_id)
+
+-- name: reductions_of_batches
+select 'batch ' || b.batch_id, b.reduction_mg, coalesce(m.reduction_mg, 0)
+from batch b
+left join (
+  select m.batch_id, sum(d.reduction_mg) as reduction_mg
+  from batch_member m join deed d using (deed_id, version, started_at) group by m.batch_id
+) m using (batch_id)
+
+-- name: grams_minted
+select 'batch ' || i.batch_id, 1000 * i.issued_g + i.remainder_mg, b.reduction_mg - a.adjustment_mg + i.carried_mg
+from issue i
+join batch b using (batch_id)
+left join attestation a on a.batch_id = i.batch_id and a.decision = 'attested'
+
+-- name: remainders_carried
+select 'batch ' || i.batch_id, i.carried_mg, coalesce(p.remainder_mg, 0)
+from issue i left join issue p on p.batch_id = i.carried_from
+
+-- name: blocks_of_batches
+select 'batch ' || i.batch_id, i.issued_g, coalesce(sum(upper(c.serials) - lower(c.serials)), 0)
+from issue i left join credit_block c on c.batch_id = i.batch_id and c.superseded_at is null
+group by i.batch_id
+
+-- name: serials_of_batches
+-- Blocks cannot overlap; that they end at the last gram and add up to all of them leaves no room for a gap.
+select 'batch ' || i.batch_id, i.issued_g, coalesce(max(upper(c.serials)) - 1, 0)
+from issue i left join credit_block c on c.batch_id = i.batch_id and c.superseded_at is null
+group by i.batch_id
+
+-- name: credits_book
+with block as (
+  select batch_id, account, sum(upper(serials) - lower(serials)) as grams
+  from credit_block where superseded_at is null group by batch_id, account
+), side as (
+  select credit_id as batch_id, credit as account, amount from transfer where book = 'credits_g'
+  union all
+  select debit_id, debit, -amount from transfer where book = 'credits_g'
+), net as (
+  select batch_id, account, sum(amount) as grams from side where account <> 'issuance' group by batch_id, account
+)
+select 'batch ' || batch_id || ' ' || account, coalesce(b.grams, 0), coalesce(n.grams, 0)
+from block b full join net n using (batch_id, account)
+
+-- name: orders_reserved
+select 'order ' || owner, coalesce(o.grams, 0), coalesce(b.grams, 0)
+from (
+  select order_id::text as owner, quantity_g as grams from purchase_order where state in ('reserved', 'declared')
+) o
+full join (
+  select owner, sum(upper(serials) - lower(serials)) as grams
+  from credit_block where superseded_at is null and account = 'reserved' group by owner
+) b using (owner)
+
+-- name: holdings
+select 'company ' || owner, coalesce(p.grams, 0) - coalesce(r.grams, 0), coalesce(b.grams, 0)
+from (
+  select client_id as owner, sum(quantity_g) as grams from purchase_order where state = 'paid' group by client_id
+) p
+full join (select client_id as owner, sum(quantity_g) as grams from retirement group by client_id) r using (owner)
+full join (
+  select owner, sum(upper(serials) - lower(serials)) as grams
+  from credit_block where superseded_at is null and account = 'held' group by owner
+) b using (owner)
+
+-- name: certificates
+select 'certificate ' || number, coalesce(c.grams, 0), coalesce(b.grams, 0)
+from (select number, (canonical::json ->> 'quantity_g')::bigint as grams from certificate) c
+full join (
+  select owner as number, sum(upper(serials) - lower(serials)) as grams
+  from credit_block where superseded_at is null and account = 'retired' group by owner
+) b using (number)
+
+-- name: order_amounts
+select 'order ' || o.order_id, o.amount_fen, coalesce(sum(l.amount_fen), 0)
+from purchase_order o left join order_line l using (order_id)
+group by o.order_id
+
+-- name: income_of_batches
+select 'batch ' || batch_id, coalesce(l.fen, 0), coalesce(t.fen, 0)
+from (
+  select l.batch_id, sum(l.amount_fen) as fen
+  from order_line l join purchase_order o using (order_id) where o.state = 'paid' group by l.batch_id
+) l
+full join (
+  select credit_id as batch_id, sum(amount) as fen
+  from transfer where book = 'money_fen' and credit = 'batch_income' group by credit_id
+) t using (batch_id)
+
+-- name: batches
+select b.batch_id, b.region, b.pack_code, b.pack_version, b.vintage_month, b.provisional, b.demonstration,
+       b.reduction_mg as attested_mg, coalesce(a.adjustment_mg, 0) as adjustment_mg, i.carried_mg, i.remainder_mg,
+       i.issued_g, c.places
+from batch b
+left join attestation a on a.batch_id = b.batch_id and a.decision = 'attested'
+left join issue i on i.batch_id = b.batch_id
+left join (
+  select batch_id, json_object_agg(account, grams) as places
+  from (
+    select batch_id, account, sum(upper(serials) - lower(serials)) as grams
+    from credit_block where superseded_at is null group by batch_id, account
+  ) p group by batch_id
+) c on c.batch_id = b.batch_id
+order by b.batch_id

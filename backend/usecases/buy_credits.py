@@ -1,0 +1,58 @@
+"""Order what was quoted: the grams are reserved, or nothing is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from backend.errors import Problem
+from backend.platform import Platform
+from backend.store import credits, db, orders
+from backend.usecases import quote_credits, release_credits, show_order
+from backend.usecases.answer_once import Answer, KeyedRequest, answer_once
+from backend.usecases.move_credits import move_credits
+from rewards import ledger, purchase
+
+
+def buy_credits(platform: Platform, request: KeyedRequest, quote_id: int, now: datetime) -> Answer:
+    """Reserve a quote's grams for its price or less; the order.
+
+    Buyers of one batch are served one after another, so no gram is reserved twice.
+    Raises Problem not_found, conflict (quote used before), expired, sold_out.
+    """
+
+    def work(conn: db.Connection) -> Answer:
+        quote = orders.quote(conn, quote_id, request.client_id)
+        if quote is None:
+            raise Problem("not_found", "no such quote of yours")
+        if quote["order_id"]:
+            raise Problem("conflict", f"该报价已下单 {quote['order_id']} · this quote was ordered before")
+        if quote["expires_at"] <= now:
+            raise Problem("expired", "报价已过期，请重新询价 · the quote has expired: ask for another")
+        credits.lock_batches(conn, [offer.batch_id for offer in quote_credits.offers_for(conn, quote)])
+        lines = quote_credits.plan(quote_credits.offers_for(conn, quote), quote["quantity_g"])
+        amount_fen = sum(line.amount_fen for line in lines)
+        if amount_fen > quote["amount_fen"]:
+            raise Problem("sold_out", "所报批次已售出，请重新询价 · what was quoted has been sold: quote again")
+        return _reserve(conn, request.client_id, quote_id, quote["quantity_g"], amount_fen, lines, now)
+
+    release_credits.expire_orders(platform, now)
+    return answer_once(platform, request, now, work)
+
+
+def _reserve(
+    conn: db.Connection, client_id: str, quote_id: int, quantity_g: int, amount_fen: int,
+    lines: list[purchase.Line], now: datetime,
+) -> Answer:  # fmt: skip
+    order_id = orders.add_order(
+        conn, lines, client_id=client_id, quote_id=quote_id, quantity_g=quantity_g, amount_fen=amount_fen,
+        made_at=now, expires_at=now + purchase.RESERVATION_HOLDS,
+    )  # fmt: skip
+    if order_id is None:
+        raise Problem("conflict", "该报价已下单 · this quote was ordered before")
+    for line in lines:
+        blocks = credits.blocks(conn, ledger.AVAILABLE, batches=[line.batch_id])
+        move_credits(
+            conn, blocks, line.quantity_g, ledger.RESERVED, str(order_id), reason="reserve", ref_id=order_id, at=now
+        )
+    orders.add_step(conn, order_id, "reserved", at=now, by=client_id)
+    return show_order.shown(orders.order(conn, order_id, client_id), now)

@@ -1,0 +1,69 @@
+"""Is everything accounted for? Every identity of the books, live from the tables, at one moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import structlog
+
+from backend.platform import Platform
+from backend.store import conservation, db
+from backend.usecases import list_batches
+from rewards import ledger
+
+MAX_AGE = timedelta(seconds=60)
+SHOWN_FAILURES = 100
+
+log = structlog.get_logger()
+_latest: WeakKeyDictionary[db.Database, tuple[datetime, dict[str, Any]]] = WeakKeyDictionary()
+
+
+def check_conservation(platform: Platform, now: datetime, *, fresh: bool = False) -> dict[str, Any]:
+    """{as_of, ok, identities: [{name, ok, left, right, unit, scope, zh, en}], batches}; at most MAX_AGE old.
+
+    An identity stands in the list once for all (scope 'all') and once more for each place where it fails.
+    """
+    cached = _latest.get(platform.db)
+    if cached and not fresh and timedelta(0) <= now - cached[0] < MAX_AGE:
+        return cached[1]
+    with platform.db.transaction(snapshot=True) as conn:
+        identities = [line for name in ledger.IDENTITIES for line in _identity(conn, name)]
+        rows = conservation.batches(conn)
+    failing = [line for line in identities if not line["ok"]]
+    if failing:
+        log.error("conservation_broken", failing=failing)
+    bad_batches = {line["scope"].split()[1] for line in failing if line["scope"].startswith("batch ")}
+    answer = {
+        "as_of": now,
+        "ok": not failing,
+        "identities": identities,
+        "batches": [_batch(platform, row) | {"ok": str(row["batch_id"]) not in bad_batches} for row in rows],
+    }
+    _latest[platform.db] = (now, answer)
+    return answer
+
+
+def _identity(conn: db.Connection, name: str) -> list[dict[str, Any]]:
+    unit, zh, en = ledger.IDENTITIES[name]
+    rows = conservation.identity(conn, name)
+    broken = [row for row in rows if row[1] != row[2]]
+    counted = [row for row in rows if row[0] != "people who differ"]
+    total = ("all", sum(row[1] for row in counted), sum(row[2] for row in counted))
+    lines = [(total, not broken)] + [(row, False) for row in broken[:SHOWN_FAILURES]]
+    return [
+        {"name": name, "ok": ok, "left": left, "right": right, "unit": unit, "scope": scope, "zh": zh, "en": en}
+        for (scope, left, right), ok in lines
+    ]
+
+
+def _batch(platform: Platform, row: dict[str, Any]) -> dict[str, Any]:
+    places = row["places"] or {}
+    names = ("attested_mg", "adjustment_mg", "carried_mg", "remainder_mg", "issued_g")
+    return {
+        "batch": row["batch_id"],
+        **list_batches.origin(platform, row),
+        **{name: row[name] for name in names},
+        **{f"{place}_g": int(places.get(place, 0)) for place in ledger.PLACES},
+    }

@@ -1,0 +1,84 @@
+"""What the clock asks for. Several schedulers may run: one at a time does a task, and doing it twice does it once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import psycopg_pool
+import structlog
+
+from backend import logs
+from backend.platform import Platform
+from backend.store import maintenance, migrate, retirements
+from backend.usecases import release_credits, retire_credits
+
+log = structlog.get_logger()
+
+RENDERING_TAKES = timedelta(seconds=30)  # a certificate without a PDF for longer is asked for again
+
+
+def expire_orders(platform: Platform, now: datetime) -> int:
+    return release_credits.expire_orders(platform, now)
+
+
+def ask_for_renderings(platform: Platform, now: datetime) -> int:
+    """Ask again for certificates whose rendering was lost."""
+    with platform.db.transaction() as conn:
+        numbers = retirements.without_pdf(conn, now - RENDERING_TAKES)
+    return sum(retire_credits.enqueue_rendering(platform, number) for number in numbers)
+
+
+def make_partitions(platform: Platform, now: datetime) -> int:
+    with platform.db.transaction() as conn:
+        migrate.make_partitions(conn, now.date())
+    return 0
+
+
+def forget_assertions(platform: Platform, now: datetime) -> int:
+    """Drop the marks of used client assertions that have expired and so cannot come again."""
+    with platform.db.transaction() as conn:
+        return maintenance.forget_assertions(conn, now)
+
+
+# How often, and what.
+ROUND: tuple[tuple[timedelta, Callable[[Platform, datetime], int]], ...] = (
+    (timedelta(seconds=15), expire_orders),
+    (timedelta(seconds=15), ask_for_renderings),
+    (timedelta(hours=1), forget_assertions),
+    (timedelta(hours=1), make_partitions),
+)
+
+
+def schedule(stop: threading.Event | None = None) -> None:
+    """Run rounds until SIGTERM or SIGINT (or until `stop` is set)."""
+    if stop is None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+    platform = Platform.open(os.environ)
+    logs.configure(platform.settings.log_level)
+    due = dict.fromkeys(range(len(ROUND)), datetime.min.replace(tzinfo=UTC))
+    while not stop.is_set():
+        run_due(platform, due, datetime.now(UTC))
+        stop.wait(1)
+    platform.close()
+
+
+def run_due(platform: Platform, due: dict[int, datetime], now: datetime) -> None:
+    """Run what is due and put its next time into `due`. What fails is tried again at its next time."""
+    for place, (every, task) in enumerate(ROUND):
+        if due[place] > now:
+            continue
+        due[place] = now + every
+        try:
+            with platform.db.transaction() as conn:
+                done = task(platform, now) if maintenance.is_my_round(conn) else 0
+            if done:
+                log.info("scheduled", task=task.__name__, done=done)
+        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
+            log.warning("scheduled_task_failed", task=task.__name__, error=type(error).__name__)
