@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -38,8 +39,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for rule in app.url_map.iter_rules():
         path = rule.rule
         for argument in rule.arguments:
-            for kind in ("", "int:", "path:", "string:"):
-                path = path.replace(f"<{kind}{argument}>", "1")
+            path = re.sub(rf"<(?:[^<>]*:)?{argument}>", "1", path)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             view = app.view_functions[rule.endpoint]
             yield method, path, getattr(view, "roles", ("openapi",) if "openapi" in rule.rule else ())
