@@ -93,8 +93,8 @@ REASONS: dict[str, tuple[str, str]] = {
         "There is already a record of this very act. One act counts once.",
     ),
     "overlap": (
-        "同一时间已经有一次同类行为，同一时间只计一次。",
-        "An act of the same kind is already counted for that time. Only one can count at once.",
+        "这段时间已经计入了另一次行为，同一时间只计一次。",
+        "Another act is already counted for that time. Only one can count at once.",
     ),
     "no_reduction": (
         "已记录。按标准核算，这次没有减少排放，所以没有积分。",

@@ -78,7 +78,15 @@ class RegionNameSchema(Schema):
 class MethodologyNameSchema(Schema):
     code = fields.String(required=True)
     version = fields.String(required=True)
+    status = fields.String(required=True, metadata={"description": "'provisional' without the official text"})
     name = fields.Nested(TextSchema, required=True)
+
+
+class FactSchema(Schema):
+    name = fields.String(required=True)
+    title = fields.Nested(TextSchema, required=True, allow_none=True)
+    value = fields.Raw(required=True)
+    label = fields.Nested(TextSchema, required=True, allow_none=True, metadata={"description": "of a choice"})
 
 
 class MyDeedSchema(Schema):
@@ -89,7 +97,7 @@ class MyDeedSchema(Schema):
     started_at = fields.AwareDateTime(required=True)
     ended_at = fields.AwareDateTime(required=True)
     region = fields.Nested(RegionNameSchema, required=True, allow_none=True)
-    facts = fields.Dict(required=True, allow_none=True)
+    facts = fields.List(fields.Nested(FactSchema), required=True)
     evidence = fields.String(required=True, allow_none=True)
     verdict = fields.String(required=True, metadata={"enum": sorted(set(model.CODES.values()))})
     code = fields.String(required=True, metadata={"enum": list(model.CODES)})

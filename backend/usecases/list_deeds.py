@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from backend.platform import Platform
 from backend.store import me
 from rules import reasons
+from rules.model import Pack
 from rules.standard import Standard
 
 Place = tuple[datetime, int]  # started_at and event id of the last deed of the page before
@@ -27,18 +30,29 @@ def list_deeds(
 
 def _deed(standard: Standard, row: dict[str, Any]) -> dict[str, Any]:
     region = standard.region(row["region"]) if row["region"] else None
+    pack = standard.pack_version(row["pack_code"], row["pack_version"]) if row["pack_code"] else None
     zh, en = reasons.REASONS[row["code"]]
     return row | {
         "started_at": row["started_at"].astimezone(region.timezone) if region else row["started_at"],
         "ended_at": row["ended_at"].astimezone(region.timezone) if region else row["ended_at"],
         "region": {"code": region.code, "name": {"zh": region.name_zh, "en": region.name_en}} if region else None,
-        "methodology": _methodology(standard, row["pack_code"], row["pack_version"]),
+        "methodology": _methodology(pack) if pack else None,
+        "facts": [_fact(pack, name, value) for name, value in (row["facts"] or {}).items()] if pack else [],
         "reason": {"zh": zh, "en": en},
     }
 
 
-def _methodology(standard: Standard, code: str | None, version: str | None) -> dict[str, Any] | None:
-    pack = standard.pack_version(code, version) if code and version else None
-    if pack is None:
-        return None
-    return {"code": pack.code, "version": pack.version, "name": {"zh": pack.name_zh, "en": pack.name_en}}
+def _methodology(pack: Pack) -> dict[str, Any]:
+    name = {"zh": pack.name_zh, "en": pack.name_en}
+    return {"code": pack.code, "version": pack.version, "status": pack.status, "name": name}
+
+
+def _fact(pack: Pack, name: str, value: int | str) -> dict[str, Any]:
+    """A fact with the pack's own words for it, and for its value where that is a choice."""
+    told = _words(pack).get(name, {})
+    return {"name": name, "title": told.get("title"), "value": value, "label": told.get("values", {}).get(value)}
+
+
+@cache
+def _words(pack: Pack) -> dict[str, dict[str, Any]]:
+    return {fact["name"]: fact for fact in json.loads(pack.document)["facts"]}

@@ -103,9 +103,20 @@ def test_deeds_come_newest_first_with_all_that_the_person_may_know(bikes: Client
     assert newest["region"] == {"code": "310000", "name": {"zh": "上海市", "en": "Shanghai"}}
     assert newest["methodology"]["code"] == "cycling"
     assert newest["methodology"]["name"] == {"zh": "骑行", "en": "Cycling"}
-    assert newest["facts"] == {"distance_m": 2310}
+    assert newest["methodology"]["status"] == "provisional"
+    assert [(f["name"], f["value"], f["label"]) for f in newest["facts"]] == [("distance_m", 2310, None)]
+    assert newest["facts"][0]["title"]["zh"]
     assert newest["deed"]
     assert newest["counted_by"] is None
+
+
+def test_a_choice_is_told_in_the_standard_s_own_words(stage: Stage, lin: Citizen) -> None:
+    scale = stage.partner("lvhui", ["lin"], of="city")
+    more = {"type": "recycling.v1", "minutes": 0, "distance_m": None, "material": "GLASS", "mass_g": 500}
+    scale.verdicts(scale.event("s1", "lin", recent(8), **more))
+    facts = {f["name"]: f for f in lin.ok("/v1/me/deeds")["items"][0]["facts"]}
+    assert (facts["material"]["value"], facts["material"]["label"]) == ("GLASS", {"zh": "玻璃", "en": "Glass"})
+    assert (facts["mass_g"]["value"], facts["mass_g"]["label"]) == (500, None)
 
 
 def test_every_deed_carries_its_verdict_and_a_readable_reason(bikes: Client, lin: Citizen) -> None:

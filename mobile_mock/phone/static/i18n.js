@@ -41,10 +41,9 @@ const WORDS = {
   distance_m: ["距离", "Distance"],
   mass_g: ["重量", "Mass"],
   count: ["数量", "Number"],
-  material: ["材料", "Material"],
-  item: ["物品", "Item"],
+  provisional: ["暂定", "Provisional"],
   deedNumber: ["行为编号", "Deed number"],
-  countedBy: ["已由此应用计入", "Counted through"],
+  countedBy: ["实际计入", "Counted through"],
   mass: ["减排量", "Reduction"],
   since: ["加入于", "Since"],
   linked: ["已关联的应用", "Linked apps"],
@@ -108,8 +107,12 @@ export function mass(mg) {
 
 export const massText = (mg) => Object.values(mass(mg)).join(" ");
 
-/** A fact of a deed, in the unit a person would say. */
-export function factText(name, value) {
+/** What a fact is called: short where we have a word, else as its pack calls it. */
+export const factTitle = ({ name, title }) => (has(name) ? t(name) : title ? pick(title) : name);
+
+/** A fact of a deed, in the unit a person would say, or in the words of its pack. */
+export function factText({ name, value, label }) {
+  if (label) return pick(label);
   if (name === "distance_m") return value < 1000 ? `${value} m` : `${number(value / 1000, 2)} km`;
   if (name === "mass_g") return value < 1000 ? `${value} g` : `${number(value / 1000, 2)} kg`;
   return typeof value === "number" ? whole(value) : String(value);

@@ -1,6 +1,6 @@
 import { html } from "../assets/preact.js";
 import { deedById } from "../api.js";
-import { clockLong, duration, factText, has, massText, pick, t, typeName, whole } from "../i18n.js";
+import { clockLong, duration, factText, factTitle, massText, pick, t, typeName, whole } from "../i18n.js";
 import { Icon, kindOf } from "../icons.js";
 import { Badge, CO2, signed } from "./parts.js";
 
@@ -21,7 +21,7 @@ export function Deed({ query }) {
     </section>
     <section class="weui-form-preview card"><div class="weui-form-preview__bd">
       <${Row} label=${t("mass")}>${massText(deed.reduction_mg)} <${CO2} /><//>
-      ${Object.entries(deed.facts || {}).map(([name, value]) => html`<${Row} label=${has(name) ? t(name) : name}>${factText(name, value)}<//>`)}
+      ${deed.facts.map((fact) => html`<${Row} label=${factTitle(fact)}>${factText(fact)}<//>`)}
       <${Row} label=${t("started")}>${clockLong(deed.started_at)}<//>
       ${deed.ended_at !== deed.started_at && html`<${Row} label=${t("ended")}>${clockLong(deed.ended_at)}<//>
       <${Row} label=${t("lasted")}>${duration(deed.started_at, deed.ended_at)}<//>`}
@@ -31,7 +31,7 @@ export function Deed({ query }) {
       <${Row} label=${t("partner")}>${deed.partner}<//>
       ${deed.counted_by && html`<${Row} label=${t("countedBy")}>${deed.counted_by}<//>`}
       ${deed.evidence && html`<${Row} label=${t("evidence")}>${t(deed.evidence)}<//>`}
-      ${deed.methodology && html`<${Row} label=${t("method")}>${pick(deed.methodology.name)} ${deed.methodology.version}<//>`}
+      ${deed.methodology && html`<${Row} label=${t("method")}>${pick(deed.methodology.name)} ${deed.methodology.version}${deed.methodology.status === "provisional" && html` <span class="badge badge_in_review">${t("provisional")}</span>`}<//>`}
       ${deed.deed && html`<${Row} label=${t("deedNumber")}>${deed.deed}<//>`}
     </div></section>
   </div>`;

@@ -41,11 +41,13 @@ function Chart({ lines }) {
 /** A tree that is further grown the more has been saved: a picture, not a measurement. */
 function Tree({ mg }) {
   const grown = [1e5, 1e6, 5e6, 2e7, 1e8].filter((step) => mg >= step).length;
-  const leaves = [[60, 46, 13], [43, 56, 12], [77, 56, 12], [50, 34, 14], [71, 36, 14], [60, 22, 13]].slice(0, grown + 1);
+  const leaves = [[60, 42, 13], [43, 56, 12], [77, 56, 12], [50, 34, 14], [71, 36, 14], [60, 22, 13]].slice(0, grown + 1);
+  const young = grown === 0;
   return html`<svg class="tree" width="120" height="104" viewBox="0 0 120 104" aria-hidden="true">
     <ellipse cx="60" cy="96" rx="46" ry="6" class="tree__ground" />
-    <path d="M60 96V58M60 78 46 64M60 72l14-13" class="tree__trunk" />
-    ${leaves.map(([x, y, r], i) => html`<circle cx=${x} cy=${y} r=${r} class="tree__leaf tree__leaf_${i % 3}" />`)}
+    <path d=${young ? "M60 96V70" : "M60 96V52M60 78 46 64M60 72l14-13"} class="tree__trunk" />
+    ${young && html`<path d="M60 74c-2-13-11-19-25-19 0 14 10 21 25 19Zm0-8c0-13 9-21 24-21 0 15-9 22-24 21Z" class="tree__leaf" />`}
+    ${!young && leaves.map(([x, y, r], i) => html`<circle cx=${x} cy=${y} r=${r} class="tree__leaf tree__leaf_${i % 3}" />`)}
   </svg>`;
 }
 

@@ -9,6 +9,7 @@ export function Login({ setLanguage }) {
     setBusy(true);
     try {
       await logIn();
+      wx.hideToast();
       wx.switchTab({ url: "pages/home" });
     } catch (problem) {
       wx.showToast({ title: problemText(problem) });

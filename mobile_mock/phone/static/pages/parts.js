@@ -34,16 +34,17 @@ export const signed = (text, amount) => (amount > 0 ? `+${text}` : text);
 
 export function DeedRow({ deed, day }) {
   const counted = deed.verdict === "credited";
+  const plain = deed.code === "ok"; // nothing to explain
   const where = [deed.partner, deed.region && pick(deed.region.name), clock(deed.started_at)].filter(Boolean).join(" · ");
   return html`<button class="deed" data-deed=${deed.id} onClick=${() => wx.navigateTo({ url: `pages/deed?id=${deed.id}` })}>
     <span class="deed__icon deed__icon_${kindOf(deed.type)} ${counted ? "" : "deed__icon_off"}"><${Icon} name=${kindOf(deed.type)} /></span>
     <span class="deed__text">
-      <span class="deed__line"><strong>${typeName(deed)}</strong>${!(counted && deed.code === "ok") && html`<${Badge} verdict=${deed.verdict} />`}</span>
+      <span class="deed__line"><strong>${typeName(deed)}</strong>${!plain && html`<${Badge} verdict=${deed.verdict} />`}</span>
       <span class="deed__where">${day ? `${day} · ` : ""}${where}</span>
-      ${!(counted && deed.code === "ok") && html`<span class="deed__reason">${pick(deed.reason)}</span>`}
     </span>
     <span class="deed__gain">
-      ${counted ? html`<b>${signed(whole(deed.points), deed.points)}</b><span>${massText(deed.reduction_mg)}</span>` : html`<span>—</span>`}
+      ${counted ? html`<b data-none=${deed.points <= 0}>${signed(whole(deed.points), deed.points)}</b><span>${massText(deed.reduction_mg)}</span>` : html`<span>—</span>`}
     </span>
+    ${!plain && html`<span class="deed__reason">${pick(deed.reason)}</span>`}
   </button>`;
 }
