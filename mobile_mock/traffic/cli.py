@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,11 +20,11 @@ from rich.table import Table
 from mobile_mock.traffic import generate, grade, keys, replay, send
 from mobile_mock.traffic.client import Platform, Undelivered
 from mobile_mock.traffic.connectors import FORMATS, Format, stations_path
-from mobile_mock.traffic.trips import CHINA, InputError, Reading, Trip
+from mobile_mock.traffic.trips import CHINA, InputError, Reading, Trip, first_and_last_date
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_stderr = Console(stderr=True)
+_stderr = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 _folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -63,8 +64,8 @@ def _sending(command: Command) -> Command:
 
 
 def _url(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise click.BadParameter("begins with http:// or https://")
+    if not re.match(r"https?://[^/]", value):
+        raise click.BadParameter("it looks like http://127.0.0.1:8000")
     return value
 
 
@@ -185,17 +186,21 @@ def people_command(format_name: str, files: Sequence[Path], stations: Path | Non
 @click.option("--seed", required=True, type=int, help="The same seed makes the same traffic.")
 @click.option("--events", default=2000, show_default=True, help="All events, duplicates and bad ones among them.")
 @click.option("--people", default=300, show_default=True)
-@click.option("--month", type=click.DateTime(["%Y-%m"]), help="YYYY-MM, in the past.  [default: the last whole month]")
+@click.option(
+    "--month",
+    type=click.DateTime(["%Y-%m"]),
+    help="YYYY-MM, over.  [default: the last one that ended ten days ago or more, so that its pool can close]",
+)
 @click.option("--duplicate-share", default=0.15, show_default=True)
 @click.option("--late-share", default=0.05, show_default=True, help="A fifth of them beyond the window of acceptance.")
 @click.option("--bad-share", default=0.05, show_default=True)
 @click.option("--batch", default=200, show_default=True, type=click.IntRange(1, 1000), help="Events in a round.")
 def generate_command(out: Path, seed: int, month: datetime | None, **shares: Any) -> None:
     """Write made traffic of four partners in three cities and its answer key; the last line is JSON totals."""
-    this_month = datetime.now(CHINA).date().replace(day=1)
-    first_on = month.date() if month else (this_month - timedelta(days=1)).replace(day=1)
+    today = datetime.now(CHINA).date()
+    first_on = month.date() if month else generate.default_month(today)
     with _plain_errors():
-        if first_on >= this_month:
+        if first_on >= today.replace(day=1):
             raise InputError("--month must be over: a deed of the future is refused")
         try:
             manifest = generate.make(out, seed, month=first_on, **shares)
@@ -252,8 +257,17 @@ def grade_command(folder: Path) -> None:
 
 
 def _days(first_on: date, source: Format, files: Sequence[Path], stations: Path | None) -> int:
+    """By how many whole days the trips move; says so when some come to lie in the future."""
     with _read(source, files, stations, "looking for the first day", quiet=True) as (trips, _):
-        return replay.days_to(first_on, source, trips)
+        span = first_and_last_date(trips, source.zone)
+    if span is None:
+        return 0
+    last_on = first_on + (span[1] - span[0])
+    if last_on > datetime.now(CHINA).date():
+        _stderr.print(
+            f"the trips span {span[0]} to {span[1]}: moved, the last lie in the future ({last_on})", style="red"
+        )
+    return (first_on - span[0]).days
 
 
 def _say_waiting(reason: str, seconds: float) -> None:

@@ -49,6 +49,11 @@ class _Verdicts(msgspec.Struct):
     verdicts: list[Verdict]
 
 
+class _Granted(msgspec.Struct):
+    access_token: str
+    expires_in: float = 0
+
+
 _decoder = msgspec.json.Decoder(_Verdicts)
 
 
@@ -112,9 +117,11 @@ class Platform:
             response = self._patiently("/v1/oauth/token", self._token_form, _FORM, deadline)
             if response.status != 200:
                 raise Undelivered(f"no token: {_problem(response)}")
-            granted = response.json()
-            self._token = granted["access_token"]
-            lifetime_s = float(granted.get("expires_in", 0))
+            try:
+                granted = msgspec.json.decode(response.data, type=_Granted)
+            except msgspec.DecodeError as error:
+                raise Undelivered(f"no token: {error}") from None
+            self._token, lifetime_s = granted.access_token, granted.expires_in
             self._renew_at = time.monotonic() + max(lifetime_s - RENEW_BEFORE_S, lifetime_s / 2)
             return self._token
 

@@ -16,7 +16,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -78,6 +78,11 @@ def make(
     }
     (out / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
     return manifest
+
+
+def default_month(today: date) -> date:
+    """The last month that ended ten days ago or more: its window for late events is over, so its pool can close."""
+    return ((today - timedelta(days=10)).replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
 @dataclass

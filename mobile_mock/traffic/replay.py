@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from datetime import date
+from datetime import tzinfo
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mobile_mock.traffic import client, files, trips
-from mobile_mock.traffic.connectors import Format
 from mobile_mock.traffic.trips import Reading, Trip
 
 Event = dict[str, Any]
@@ -30,6 +29,7 @@ class Totals:
     originals: Counter[str] = field(default_factory=Counter)
     reduction_mg: int = 0
     points: int = 0
+    credited_distance_m: int = 0
     problem: str = ""
 
     def report(self) -> dict[str, Any]:
@@ -37,8 +37,8 @@ class Totals:
         values = ((f.name, getattr(self, f.name)) for f in fields(self))
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in values}
 
-    def add(self, said: Iterable[client.Verdict]) -> None:
-        for verdict in said:
+    def add(self, batch: Sequence[Event], said: Sequence[client.Verdict]) -> None:
+        for event, verdict in zip(batch, said, strict=True):
             self.sent += 1
             self.verdicts[verdict.verdict] += 1
             self.codes[verdict.code] += 1
@@ -46,6 +46,9 @@ class Totals:
                 self.originals[verdict.original.verdict] += 1
             self.reduction_mg += verdict.reduction_mg or 0
             self.points += verdict.points or 0
+            distance_m = event["data"].get("distance_m")
+            if verdict.verdict == "credited" and isinstance(distance_m, int):
+                self.credited_distance_m += distance_m
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +59,11 @@ class Placing:
     """
 
     region: str
-    zone: Any
+    zone: tzinfo | None
     days: int | None
     delay_s: int
     issuer: str
     reissue: bool
-
-
-def days_to(first_on: date, format_: Format, read: Iterable[Trip]) -> int:
-    """By how many whole days the trips move so that the earliest local date becomes `first_on`."""
-    earliest = trips.earliest_date(read, format_.zone)
-    return 0 if earliest is None else (first_on - earliest).days
 
 
 def events(read: Iterable[Trip], subjects: dict[str, str], placing: Placing, reading: Reading) -> Iterator[Event]:
@@ -94,23 +91,23 @@ def send(to_send: Iterable[Event], platform: client.Platform, batch: int, concur
     """
     totals = Totals()
     pending = iter(to_send)
-    in_flight: deque[tuple[int, Future[bytes]]] = deque()
+    in_flight: deque[tuple[list[Event], Future[bytes]]] = deque()
     with ThreadPoolExecutor(concurrency) as pool:
         while True:
             while len(in_flight) <= concurrency and not totals.problem and (chunk := list(islice(pending, batch))):
-                in_flight.append((len(chunk), pool.submit(platform.send, chunk)))
+                in_flight.append((chunk, pool.submit(platform.send, chunk)))
             if not in_flight:
                 return totals
-            count, answer = in_flight.popleft()
+            chunk, answer = in_flight.popleft()
             if totals.problem and answer.cancel():
-                totals.undelivered += count
+                totals.undelivered += len(chunk)
                 continue
             try:
-                totals.add(client.verdicts(answer.result(), count))
+                totals.add(chunk, client.verdicts(answer.result(), len(chunk)))
                 totals.batches += 1
             except client.Undelivered as fault:
                 totals.problem = totals.problem or str(fault)
-                totals.undelivered += count
+                totals.undelivered += len(chunk)
 
 
 def subjects_in(path: Path) -> dict[str, str]:

@@ -66,9 +66,13 @@ def local_start(trip: Trip, zone: tzinfo | None) -> datetime:
     return started_at.replace(tzinfo=None)
 
 
-def earliest_date(trips: Iterable[Trip], zone: tzinfo | None) -> date | None:
-    """The earliest local date on which one of the trips begins, None without trips."""
-    return min((local_start(trip, zone).date() for trip in trips), default=None)
+def first_and_last_date(trips: Iterable[Trip], zone: tzinfo | None) -> tuple[date, date] | None:
+    """The earliest and the latest local date on which one of the trips begins, None without trips."""
+    starts = (local_start(trip, zone) for trip in trips)
+    first = last = next(starts, None)
+    for start in starts:
+        first, last = min(first or start, start), max(last or start, start)
+    return (first.date(), last.date()) if first and last else None
 
 
 def shifted(trip: Trip, zone: tzinfo | None, days: int) -> Trip:

@@ -110,9 +110,8 @@ def test_shenzhen_swipes_are_paired_or_reported_and_never_guessed(shared: Shared
 def test_shifting_moves_the_earliest_day_of_the_whole_set_and_keeps_the_wall_clock(shared: Shared) -> None:
     made, _ = real(shared, "mibici", "data/mibici", "datos_abiertos_2014_12.csv.gz")
     zone = FORMATS["mibici"].zone
-    earliest = trips.earliest_date(made, zone)
-    assert earliest == date(2014, 12, 1)
-    moved = trips.shifted(made[0], zone, (date(2026, 1, 1) - earliest).days)
+    assert trips.first_and_last_date(made, zone) == (date(2014, 12, 1), date(2014, 12, 31))
+    moved = trips.shifted(made[0], zone, (date(2026, 1, 1) - date(2014, 12, 1)).days)
     assert moved.started_at.isoformat() == "2026-01-01T00:33:47+08:00"
     assert moved.ended_at.isoformat() == "2026-01-01T00:36:54+08:00"
 

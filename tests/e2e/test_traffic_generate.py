@@ -161,6 +161,15 @@ def test_people_are_linked_to_several_partners_in_three_cities(tmp_path: Path) -
     assert {e["data"]["region"] for e in events["metrolink"]} == set(cast.CITIES)
 
 
+@pytest.mark.parametrize(
+    ("today", "month"), [((2026, 11, 20), (2026, 10)), ((2026, 11, 10), (2026, 9)), ((2026, 1, 11), (2025, 12))]
+)
+def test_the_month_made_by_default_has_been_over_for_ten_days(
+    today: tuple[int, int, int], month: tuple[int, int]
+) -> None:
+    assert generate.default_month(date(*today)) == date(*month, 1)
+
+
 def test_too_many_events_for_too_few_people_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="more people"):
         generate.make(tmp_path, 1, month=MONTH, events=2000, people=3)

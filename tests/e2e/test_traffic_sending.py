@@ -207,6 +207,7 @@ def test_trips_go_out_in_signed_batches_and_the_last_line_sums_up(
     assert said["skipped"] == {"no_subject": 16}
     assert (said["verdicts"], said["codes"]) == ({"credited": 34}, {"ok": 34})
     assert (said["reduction_mg"], said["points"], said["region"], said["shift_days"]) == (34_000, 34, "310000", 0)
+    assert said["credited_distance_m"] == 34 * 900
     event = json.loads(platform.bodies[0])[1]
     assert (event["id"], event["subject"], event["data"]["region"]) == ("bike:1", "s1", "310000")
     assert event["data"]["started_at"] == "2026-05-01T08:01:00-06:00"
@@ -219,7 +220,7 @@ def test_the_same_command_again_is_harmless_and_told_as_repeated(replay: Callabl
     said = totals(replay())
     assert said["verdicts"] == {"repeated": 34}
     assert said["originals"] == {"credited": 34}
-    assert (said["reduction_mg"], said["points"]) == (0, 0)
+    assert (said["reduction_mg"], said["points"], said["credited_distance_m"]) == (0, 0, 0)
 
 
 def test_shift_delay_and_rename_make_the_second_reporter(platform: Platform, replay: Callable[..., Result]) -> None:
@@ -326,6 +327,11 @@ def test_a_source_of_no_region_needs_one_and_says_so(key_file: Path, rides: Path
     result = CliRunner().invoke(cli.main, ["replay", *arguments, "--subjects", str(rides), str(rides)])
     assert result.exit_code == 2
     assert "--region is needed" in result.stderr
+
+
+def test_trips_moved_into_the_future_are_said_to_be_so(replay: Callable[..., Result]) -> None:
+    assert "in the future (2199-01-01)" in replay("--shift-to", "2199-01-01").stderr
+    assert "in the future" not in replay("--shift-to", "2026-01-01").stderr
 
 
 def test_an_error_page_for_a_csv_is_skipped_and_the_rest_is_sent(
