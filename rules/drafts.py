@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -149,63 +150,58 @@ class Drafts:
             item.mistake("empty_time", "to", to=end, start=start)
         return region, start, end
 
-    def unit(
-        self, item: Section, text: str, gas_basis: str = "", boundary: str = "", name: str = "unit"
-    ) -> units.Unit:
-        """A unit, or the plain number where nobody can read it, which is noted."""
-        if gas_basis and gas_basis not in units.GAS_BASES:
-            item.mistake("gas_basis", "gas_basis", what=gas_basis, known=", ".join(units.GAS_BASES))
-            gas_basis = ""
+    def unit(self, item: Section, gas_basis: str = "", boundary: str = "") -> units.Unit:
+        """The unit of a section, or the plain number where nobody can read it, which is noted."""
+        text = item.text("unit")
         try:
-            return units.parse(text, gas_basis, boundary)
+            return units.parse(text, gas_basis if gas_basis in units.GAS_BASES else "", boundary)
         except units.UnitError as error:
-            item.mistake("unit", name, what=error)
+            item.mistake("unit", "unit", what=error)
             return units.parse("1")
 
     def _factors(self, section: Section) -> None:
         defaults = section.section("value_defaults") if "value_defaults" in section else None
         for item in section.sections("factors"):
-            key, unit = item.text("id"), item.text("unit")
-            needed = None if "CO2" in unit else ""
-            shape = {
-                "unit": unit,
-                "gas_basis": item.text("gas_basis", needed),
-                "boundary": item.text("boundary", needed),
-            }
-            doc = {"id": key, "name": item.both("name"), **shape}
-            known = self.factors.setdefault(key, (doc, []))
-            if {name: known[0][name] for name in shape} != shape:
-                item.mistake("redefined", "id", what=key)
-            known[1].extend(self._values(item, defaults, shape))
+            basis = item.one_of("gas_basis", units.GAS_BASES, None if "CO2" in item.text("unit") else "")
+            boundary = item.text("boundary", "" if not basis else None)
+            unit = self.unit(item, basis, boundary)
+            doc = {"id": item.text("id"), "name": item.both("name"), "unit": item.text("unit")}
+            doc |= {"gas_basis": basis, "boundary": boundary}
+            known = self.factors.setdefault(item.text("id"), (doc, []))
+            if any(known[0][name] != doc[name] for name in ("unit", "gas_basis", "boundary")):
+                item.mistake("redefined", "id", what=item.text("id"))
+            known[1].extend(self._values(item, defaults, unit, doc))
             item.done()
         if defaults:
             defaults.done()
         section.done()
 
-    def _values(self, factor: Section, defaults: Section | None, shape: Mapping[str, str]) -> Iterator[Number]:
+    def _values(
+        self, factor: Section, defaults: Section | None, unit: units.Unit, shape: Mapping[str, Any]
+    ) -> Iterator[Number]:
         for item in factor.sections("values", defaults):
-            basis, boundary = (item.text(name, shape[name]) for name in ("gas_basis", "boundary"))
+            basis = item.one_of("gas_basis", units.GAS_BASES, shape["gas_basis"])
+            boundary = item.text("boundary", shape["boundary"])
             region, start, end = self._span(item)
             number, per = item.number("value"), item.number("per", "1")
             if per <= 0:
                 item.mistake("not_a_number", "per", what="per")
                 per = Fraction(1)
-            key, unit = item.text("factor_id"), self.unit(item, shape["unit"], basis, boundary)
+            key = item.text("factor_id")
             doc = {"region": region, "from": start.isoformat(), "to": end.isoformat() if end else "", "factor_id": key}
             doc |= {"value": item.text("value"), "per": item.text("per", "1")}
-            doc |= (
-                {"gas_basis": basis, "boundary": boundary}
-                if (basis, boundary) != (shape["gas_basis"], shape["boundary"])
-                else {}
-            )
+            own = unit
+            if (basis, boundary) != (shape["gas_basis"], shape["boundary"]):
+                own = self.unit(factor, basis, boundary)
+                doc |= {"gas_basis": basis, "boundary": boundary}
             doc |= self._origin(item)
-            yield Number(item, Value(region, start, end, number / per, unit, key), without_blanks(doc))
+            yield Number(item, Value(region, start, end, number / per, own, key), without_blanks(doc))
 
     def close(self, numbers: Iterable[Number], what: str) -> tuple[Number, ...]:
         """Sorted by region and start; a value without an end holds until the next of its region begins."""
         numbers = sorted(numbers, key=lambda number: (number.value.region, number.value.from_on))
         closed = []
-        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+        for number, following in zip_longest(numbers, numbers[1:]):
             value = number.value
             if following and following.value.region == value.region:
                 begins = following.value.from_on
@@ -219,7 +215,7 @@ class Drafts:
         for item in section.sections("tariffs"):
             key, code = item.text("id"), item.text("pack")
             region, start, end = self._span(item)
-            value = Value(region, start, end, item.number("value"), self.unit(item, item.text("unit")), key)
+            value = Value(region, start, end, item.number("value"), self.unit(item), key)
             doc = {"id": key, "region": region, "from": start.isoformat(), "to": end.isoformat() if end else ""}
             doc |= {name: item.text(name) for name in ("pack", "value", "unit", "as_printed", "provider")}
             self.tariffs.setdefault(code, []).append(Number(item, value, without_blanks(doc | self._origin(item))))
@@ -296,7 +292,7 @@ class Drafts:
                 facts.append(Fact(name, "choice", values=frozenset(doc["values"])))
             else:
                 doc["unit"] = item.text("unit")
-                self.unit(item, doc["unit"])
+                self.unit(item)
                 doc["minimum"], doc["maximum"] = item.integer("minimum"), item.integer("maximum", optional=True)
                 missing = item.one_of("missing_code", model.CODES, "fact_missing")
                 doc["missing_code"] = missing

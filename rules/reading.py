@@ -39,7 +39,6 @@ MISTAKES = {
         "{what} has two values in force at once in {region} from {on}",
     ),
     "unit": ("单位有误：{what}", "{what}"),
-    "gas_basis": ("不认识气体口径“{what}”；可用：{known}", "the gas basis '{what}' is not known; known are: {known}"),
     "no_region": ("区域代码“{what}”不在 regions.csv 中", "the region '{what}' is not in regions.csv"),
     "no_factor": ("没有名为“{what}”的因子", "there is no factor '{what}'"),
     "no_pack": ("没有方法学“{what}”", "there is no methodology '{what}'"),
@@ -160,6 +159,7 @@ class Section:
     def __init__(self, notes: Notes, file: str, node: yaml.Node, fallback: Section | None = None) -> None:
         self.notes, self.file, self.line = notes, file, node.start_mark.line + 1
         self._nodes: dict[str, yaml.Node] = {}
+        self._lines: dict[str, int] = {}
         self._asked: set[str] = set()
         self._fallback = fallback
         if not isinstance(node, yaml.MappingNode):
@@ -168,7 +168,7 @@ class Section:
         for key, value in node.value:
             if key.value in self._nodes:
                 notes.add(file, key.start_mark.line + 1, "twice", what=key.value)
-            self._nodes[key.value] = value
+            self._nodes[key.value], self._lines[key.value] = value, key.start_mark.line + 1
 
     def __contains__(self, name: str) -> bool:
         return name in self._nodes or (self._fallback is not None and name in self._fallback)
@@ -180,12 +180,7 @@ class Section:
 
     def mistake(self, code: str, name: str = "", **fields: object) -> None:
         """Note a mistake at a value of this group, or at the group itself."""
-        node = self._nodes.get(name)
-        self.notes.add(self.file, node.start_mark.line + 1 if node else self.line, code, **fields)
-
-    def line_of(self, name: str) -> int:
-        """The line a value stands in."""
-        return self._nodes[name].start_mark.line + 1 if name in self._nodes else self.line
+        self.notes.add(self.file, self._lines.get(name, self.line), code, **fields)
 
     def text(self, name: str, default: str | None = None) -> str:
         """One value as it is written; without a default it must be there."""

@@ -287,8 +287,8 @@ class _Checking:
         names = {fact.name for fact in draft.facts if fact.kind == "integer"} | set(draft.bindings)
         for name in sorted(names - asked):
             draft.section.mistake("formula_unused", what=name)
-        choices = next((fact.values for fact in draft.facts if fact.name == draft.selector), frozenset({""}))
-        if draft.selector and choices == {""}:
+        choices = next((fact.values for fact in draft.facts if fact.name == draft.selector), frozenset())
+        if draft.selector and not choices:
             draft.section.mistake(
                 "not_one_of", "factors", what="by", known=", ".join(sorted(names - set(draft.bindings)))
             )
@@ -423,7 +423,7 @@ class _Checking:
             if not kind:
                 facts.mistake("unknown_field", name, what=name, known=", ".join(fact.name for fact in pack.facts))
             values[name] = facts.text(name) if kind == "choice" else facts.integer(name) or 0
-        scale = self.found.unit(item, item.text("unit")).scale
+        scale = self.found.unit(item).scale
         if "expected" in item:
             expected = item.number("expected")
             low, high = (expected + sign * abs(expected) * item.number("rel_tol") for sign in (-1, 1))
