@@ -1,16 +1,13 @@
-"""Batches over the wire: signatures, tokens, patience. A tiny real HTTP server stands for the platform on bad days."""
+"""Batches over the wire: signatures, tokens, patience with a platform that has a bad day."""
 
 import base64
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import jwt
 import pytest
@@ -21,119 +18,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 from jwt.api_jws import PyJWS
 
 from mobile_mock.traffic import cli, client, keys, trips
-
-Act = Callable[["Platform", BaseHTTPRequestHandler], bool]
-
-
-@dataclass
-class Platform:
-    """Takes signed batches; `bad_days` are acted out one a request, each telling whether it has answered already."""
-
-    private: Any
-    algorithm: str
-    lifetime_s: int = 900
-    bad_days: list[Act] = field(default_factory=list)
-    seen: dict[str, bytes] = field(default_factory=dict)
-    bodies: list[bytes] = field(default_factory=list)
-    tokens: list[str] = field(default_factory=list)
-    assertions: list[dict[str, Any]] = field(default_factory=list)
-    connections: set[Any] = field(default_factory=set)
-    url: str = ""
-
-    def token(self, form: dict[str, list[str]]) -> dict[str, Any]:
-        assert form["grant_type"] == ["client_credentials"]
-        assert form["client_assertion_type"] == [client.ASSERTION_TYPE]
-        public, audience = self.private.public_key(), f"{self.url}/v1/oauth/token"
-        claims = jwt.decode(form["client_assertion"][0], public, [self.algorithm], audience=audience, issuer="pa-1")
-        assert claims["sub"] == "pa-1"
-        assert 0 < claims["exp"] - claims["iat"] <= 300
-        self.assertions.append(claims)
-        self.tokens.append(f"token-{len(self.tokens)}")
-        return {"access_token": self.tokens[-1], "token_type": "Bearer", "expires_in": self.lifetime_s}
-
-    def events(self, headers: Any, body: bytes) -> dict[str, Any]:
-        public = self.private.public_key()
-        signed = PyJWS().decode_complete(headers["X-JWS-Signature"], public, [self.algorithm], detached_payload=body)
-        assert signed["header"]["b64"] is False
-        assert signed["header"]["crit"] == ["b64"]
-        assert headers["Content-Type"] == "application/cloudevents-batch+json"
-        assert headers["Authorization"] == f"Bearer {self.tokens[-1]}"
-        self.bodies.append(body)
-        return {"verdicts": [self._verdict(event) for event in json.loads(body)]}
-
-    def _verdict(self, event: dict[str, Any]) -> dict[str, Any]:
-        content = json.dumps(event).encode()
-        first = {"id": event["id"], "verdict": "credited", "code": "ok", "reduction_mg": 1000, "points": 1}
-        if self.seen.setdefault(event["id"], content) is not content:
-            again = {"id": event["id"], "verdict": "repeated", "code": "resent", "reduction_mg": 0, "points": 0}
-            return again | {"original": first}
-        return first
-
-
-def _handler(platform: Platform) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.body = self.rfile.read(int(self.headers["Content-Length"]))
-            platform.connections.add(self.client_address)
-            if self.path == "/v1/oauth/token":
-                reply(self, 200, platform.token(parse_qs(self.body.decode())))
-            elif not (platform.bad_days and platform.bad_days.pop(0)(platform, self)):
-                reply(self, 200, platform.events(self.headers, self.body))
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    return Handler
-
-
-def reply(handler: BaseHTTPRequestHandler, status: int, told: dict[str, Any], **headers: str) -> None:
-    body = json.dumps(told).encode()
-    handler.send_response(status)
-    for name, value in (headers | {"Content-Length": str(len(body))}).items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-# --- bad days -------------------------------------------------------------------------------------------------------
-
-
-def drops(platform: Platform, handler: BaseHTTPRequestHandler) -> bool:
-    """Killed before it took the batch."""
-    handler.close_connection = True
-    handler.connection.shutdown(socket.SHUT_RDWR)
-    return True
-
-
-def takes_and_drops(platform: Platform, handler: Any) -> bool:
-    """Killed between commit and answer."""
-    platform.events(handler.headers, handler.body)
-    return drops(platform, handler)
-
-
-def is_away(platform: Platform, handler: BaseHTTPRequestHandler) -> bool:
-    reply(handler, 503, {"code": "database_away", "title": "the database is away"}, Retry_After="1")
-    return True
-
-
-def forgot_its_keys(platform: Platform, handler: BaseHTTPRequestHandler) -> bool:
-    reply(handler, 401, {"code": "token_invalid", "title": "token"})
-    return True
-
-
-def refuses(platform: Platform, handler: BaseHTTPRequestHandler) -> bool:
-    reply(handler, 403, {"code": "forbidden", "title": "not yours", "detail": "this route is for: partner"})
-    return True
-
-
-def answers_nonsense(platform: Platform, handler: BaseHTTPRequestHandler) -> bool:
-    reply(handler, 200, {"verdicts": []})
-    return True
-
-
-# --- cast -----------------------------------------------------------------------------------------------------------
+from tests.e2e import bad_days
+from tests.e2e.bad_days import Act, Platform
 
 
 @pytest.fixture
@@ -156,7 +42,7 @@ def key_file(tmp_path: Path, algorithm: str) -> Path:
 @pytest.fixture
 def platform(key_file: Path, algorithm: str) -> Iterator[Platform]:
     made = Platform(keys.load(key_file).private, algorithm)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(made))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), bad_days.handler_of(made))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -232,7 +118,9 @@ def test_shift_delay_and_rename_make_the_second_reporter(platform: Platform, rep
     assert event["data"]["ended_at"] == "2026-01-01T08:01:39+08:00"
 
 
-@pytest.mark.parametrize("bad_day", [drops, takes_and_drops, is_away, forgot_its_keys])
+@pytest.mark.parametrize(
+    "bad_day", [bad_days.drops, bad_days.takes_and_drops, bad_days.is_away, bad_days.forgot_its_keys]
+)
 def test_a_batch_survives_a_bad_day_with_the_same_bytes(
     platform: Platform, replay: Callable[..., Result], bad_day: Act
 ) -> None:
@@ -241,7 +129,7 @@ def test_a_batch_survives_a_bad_day_with_the_same_bytes(
     assert said["sent"] == 34
     assert said["undelivered"] == 0
     assert len(platform.seen) == 34
-    lost = 10 if bad_day is takes_and_drops else 0
+    lost = 10 if bad_day is bad_days.takes_and_drops else 0
     assert said["verdicts"] == {"credited": 34 - lost} | ({"repeated": lost} if lost else {})
     if lost:
         assert platform.bodies[1] == platform.bodies[2]
@@ -249,7 +137,7 @@ def test_a_batch_survives_a_bad_day_with_the_same_bytes(
 
 
 def test_several_batches_at_once_survive_a_bad_day(platform: Platform, replay: Callable[..., Result]) -> None:
-    platform.bad_days = [drops, takes_and_drops, drops]
+    platform.bad_days = [bad_days.drops, bad_days.takes_and_drops, bad_days.drops]
     said = totals(replay("--concurrency", "3"))
     assert (said["sent"], len(platform.seen), said["undelivered"]) == (34, 34, 0)
     assert said["retries"] >= 3
@@ -258,7 +146,7 @@ def test_several_batches_at_once_survive_a_bad_day(platform: Platform, replay: C
 def test_a_platform_that_stays_away_ends_the_replay_with_exit_code_1(
     platform: Platform, replay: Callable[..., Result]
 ) -> None:
-    platform.bad_days = [lambda *_: False] + [drops] * 99
+    platform.bad_days = [lambda *_: False] + [bad_days.drops] * 99
     began = time.monotonic()
     result = replay("--retry-for", "1")
     assert result.exit_code == 1
@@ -269,7 +157,7 @@ def test_a_platform_that_stays_away_ends_the_replay_with_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    ("bad_day", "told"), [(refuses, "this route is for: partner"), (answers_nonsense, "0 verdicts")]
+    ("bad_day", "told"), [(bad_days.refuses, "this route is for: partner"), (bad_days.answers_nonsense, "0 verdicts")]
 )
 def test_a_refused_batch_is_said_at_once_and_not_tried_again(
     platform: Platform, replay: Callable[..., Result], bad_day: Act, told: str
