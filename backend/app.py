@@ -6,13 +6,13 @@ import os
 import time
 from typing import Any
 
+import psycopg
+import psycopg_pool
 import structlog
 from flask import Flask, Response, g, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-import psycopg
-import psycopg_pool
 from backend import api, auth, logs, metrics
 from backend.errors import PROBLEM_TYPE, Problem
 from backend.platform import Platform
@@ -68,11 +68,8 @@ def create_app(platform: Platform | None = None) -> Flask:
 
 def _answer_errors(app: Flask) -> None:
     def answer(problem: Problem) -> Response:
-        response = app.json.response(problem.body(api.language(), request.path))
-        response.status_code = problem.status
-        response.content_type = PROBLEM_TYPE
-        response.headers.update(problem.headers)
-        return response
+        text = app.json.dumps(problem.body(api.language(), request.path))
+        return Response(text, problem.status, problem.headers, content_type=PROBLEM_TYPE)
 
     def http_error(error: HTTPException) -> Response:
         data = getattr(error, "data", None) or {}

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
@@ -113,7 +113,7 @@ def issue_token(
     keys: Sequence[SigningKey], role: str, subject: str, now: datetime, lifetime_s: int = ACCESS_S, use: str = "access"
 ) -> str:
     """A signed token that says who the caller is and in which role, for `lifetime_s` seconds."""
-    claims = {"iss": ISSUER, "aud": ISSUER, "sub": subject, "role": role, "use": use}
+    claims: dict[str, Any] = {"iss": ISSUER, "aud": ISSUER, "sub": subject, "role": role, "use": use}
     claims |= {"iat": int(now.timestamp()), "exp": int((now + timedelta(seconds=lifetime_s)).timestamp())}
     return jwt.encode(claims, keys[0].private, algorithm=keys[0].algorithm, headers={"kid": keys[0].kid})
 
@@ -166,7 +166,7 @@ def check_assertion(assertion: str, client_id: str, jwks: Sequence[Mapping[str, 
             reason = str(error)
             break
         expires = int(claims["exp"])
-        if expires - datetime.now().timestamp() > ASSERTION_MAX_S:
+        if expires - datetime.now(UTC).timestamp() > ASSERTION_MAX_S:
             raise Problem("assertion_invalid", f"exp may be at most {ASSERTION_MAX_S} seconds ahead")
         return expires
     raise Problem("assertion_invalid", reason)

@@ -21,7 +21,6 @@ from backend.embedded import up
 from backend.platform import Platform
 from backend.store import clients, migrate
 from backend.usecases import add_client, add_people
-from backend.workers import jobs, schedule
 from rules import standard
 
 PURPOSES = ("points", "pool", "budget", "statistics")
@@ -86,7 +85,9 @@ def clients_group() -> None:
 @click.option("--jwk", required=True, type=click.File("r"), help="Its public key, a JWK: Ed25519 or P-256.")
 @click.option("--issuer", help="Partners: the name before the colon of act_refs it numbers itself. [default: its name]")
 @click.option("--ceiling", multiple=True, metavar="TYPE=TIER", help="The best evidence tier it may claim for a type.")
-@click.option("--waiver/--no-waiver", default=True, help="Partners: whether it gives up its own claim to what is pooled.")
+@click.option(
+    "--waiver/--no-waiver", default=True, help="Partners: whether it gives up its own claim to what is pooled."
+)
 @click.option("--waived-from", type=click.DateTime(["%Y-%m-%d"]), help="Since when.  [default: the acceptance window]")
 def clients_add(
     role: str, name: str, jwk: Any, issuer: str | None, ceiling: tuple[str, ...], waiver: bool,
@@ -158,7 +159,9 @@ def people_add(
                 evidence=(evidence or ids).read_bytes(),
             )
         )  # fmt: skip
-    say(f"{len(rows)} ids; consents to {consents} recorded as given on {since:%Y-%m-%d} (--consented-at states another)")
+    say(
+        f"{len(rows)} ids; consents to {consents} recorded as given on {since:%Y-%m-%d} (--consented-at states another)"
+    )
 
 
 def _read_ids(path: Path, person_column: str | None) -> list[add_people.Row]:
@@ -257,10 +260,14 @@ def standard_show(code: str) -> None:
 @main.command()
 def work() -> None:
     """Run the jobs of the queue until told to stop."""
+    from backend.workers import jobs  # here, so that the other commands need not load the drawing of certificates
+
     jobs.work()
 
 
 @main.command("schedule")
 def run_schedule() -> None:
     """Ask for the periodic jobs until told to stop."""
+    from backend.workers import schedule
+
     schedule.schedule()

@@ -54,7 +54,6 @@ def plausibility_code(pack: Pack, facts: Facts, duration_us: int) -> str:
     if pack.duration_max_s is not None and duration_us > pack.duration_max_s * 1_000_000:
         return "too_long"
     distance_m = facts.get("distance_m")
-    if pack.speed_max_m_per_h is not None and isinstance(distance_m, int):
-        if distance_m * 3_600_000_000 > pack.speed_max_m_per_h * duration_us:
-            return "too_fast"
-    return ""
+    if pack.speed_max_m_per_h is None or not isinstance(distance_m, int):
+        return ""
+    return "too_fast" if distance_m * 3_600_000_000 > pack.speed_max_m_per_h * duration_us else ""

@@ -126,8 +126,10 @@ class Stage:
         self.link(client, people, shared=bool(of))
         return client
 
-    def link(self, client: Client, people: Sequence[str], *, shared: bool = False, purposes: Sequence[str] = ("points", "pool"),
-             consented_at: datetime = LONG_AGO) -> None:  # fmt: skip
+    def link(
+        self, client: Client, people: Sequence[str], *, shared: bool = False,
+        purposes: Sequence[str] = ("points", "pool"), consented_at: datetime = LONG_AGO,
+    ) -> None:  # fmt: skip
         rows = [(ref, f"union-{ref}" if shared else None) for ref in people]
         for ref, person_id, subject in add_people.add_people(
             self.platform, client.id, rows, purposes=purposes, consented_at=consented_at, text_version="t1",

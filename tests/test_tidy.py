@@ -23,7 +23,7 @@ def tracked(*patterns: str) -> list[Path]:
     return [REPOSITORY / line for line in listed.splitlines() if (REPOSITORY / line).is_file()]
 
 
-PYTHON = [p for p in tracked("*.py")]
+PYTHON = list(tracked("*.py"))
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef]:
@@ -33,7 +33,11 @@ def functions(path: Path) -> Iterator[ast.FunctionDef]:
 
 
 def test_no_python_file_grows_a_second_room() -> None:
-    long = {str(p.relative_to(REPOSITORY)): n for p in PYTHON if (n := len(p.read_text("utf-8").splitlines())) > LINES_A_FILE}
+    long = {
+        str(p.relative_to(REPOSITORY)): n
+        for p in PYTHON
+        if (n := len(p.read_text("utf-8").splitlines())) > LINES_A_FILE
+    }
     assert long == {"rules/standard.py": long["rules/standard.py"]} if "rules/standard.py" in long else long == {}
 
 
@@ -48,12 +52,18 @@ def test_functions_are_short() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [str(p.relative_to(REPOSITORY)) for p in PYTHON if p.read_text("utf-8").strip() and not ast.get_docstring(ast.parse(p.read_text("utf-8")))]
+    silent = [
+        str(p.relative_to(REPOSITORY))
+        for p in PYTHON
+        if p.read_text("utf-8").strip() and not ast.get_docstring(ast.parse(p.read_text("utf-8")))
+    ]
     assert silent == []
 
 
 def test_sql_stands_only_in_the_store() -> None:
-    sql = re.compile(r"^\s*(select\s.+\sfrom\s|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|with\s+\w+\s+as\s*\()", re.DOTALL)
+    sql = re.compile(
+        r"^\s*(select\s.+\sfrom\s|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|with\s+\w+\s+as\s*\()", re.DOTALL
+    )
     found = []
     for path in PYTHON:
         where = path.relative_to(REPOSITORY).as_posix()
@@ -87,11 +97,17 @@ def test_nothing_is_left_for_later_in_the_code(word: str) -> None:
 
 
 def test_no_generated_or_third_party_file_is_committed() -> None:
-    bad = re.compile(r"(\.log|\.pid|\.sqlite3?|\.rdb|\.aof|\.pyc|\.min\.(js|css)|\.(ttf|woff2?|otf))$|(^|/)(node_modules|dist)/")
+    bad = re.compile(
+        r"(\.log|\.pid|\.sqlite3?|\.rdb|\.aof|\.pyc|\.min\.(js|css)|\.(ttf|woff2?|otf))$|(^|/)(node_modules|dist)/"
+    )
     assert [str(p) for p in tracked() if bad.search(p.relative_to(REPOSITORY).as_posix())] == []
 
 
 def test_no_registry_is_named() -> None:
-    hosts = re.compile("|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)", "npmmirror" + r"\.com"]))
-    found = [str(p) for p in tracked() if p.suffix not in {".png"} and hosts.search(p.read_text("utf-8", errors="ignore"))]
+    hosts = re.compile(
+        "|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)", "npmmirror" + r"\.com"])
+    )
+    found = [
+        str(p) for p in tracked() if p.suffix not in {".png"} and hosts.search(p.read_text("utf-8", errors="ignore"))
+    ]
     assert found == []

@@ -62,7 +62,7 @@ def find_links(conn: db.Connection, client_id: str, digests: Sequence[bytes]) ->
 
 
 def find_person_keys(conn: db.Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
-    return dict(db.rows(conn, SQL["find_person_keys"], digests=list(digests)))  # type: ignore[arg-type]
+    return dict(db.rows(conn, SQL["find_person_keys"], digests=list(digests)))
 
 
 def add_people(conn: db.Connection, n: int) -> list[int]:

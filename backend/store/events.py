@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+
+import msgspec
 
 from backend.store import db, statements
 from rules.dedup import Record
@@ -77,7 +78,7 @@ def find_reporter(conn: db.Connection, client_id: str) -> tuple[str, str | None,
 
 def find_people(conn: db.Connection, client_id: str, subjects: Iterable[str]) -> dict[str, int]:
     """subject -> person id, for subjects linked to this partner now."""
-    return dict(db.rows(conn, SQL["find_people"], client_id=client_id, subjects=list(subjects)))  # type: ignore[arg-type]
+    return dict(db.rows(conn, SQL["find_people"], client_id=client_id, subjects=list(subjects)))
 
 
 def lock_people(conn: db.Connection, people: Iterable[int]) -> None:
@@ -155,8 +156,8 @@ def _known(standard: Standard, row: tuple[Any, ...]) -> Known:
     where = standard.region(region)
     assert where is not None
     record = Record(
-        event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, _micros(started_at), _micros(ended_at), day, pack,
-        (issuer, act) if act else None, tuple(facts.get(n, "") for n in rule.same_record_facts), refusal,
+        event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, _micros(started_at), _micros(ended_at), day,
+        pack, (issuer, act) if act else None, tuple(facts.get(n, "") for n in rule.same_record_facts), refusal,
         measured_mg, points_micro, cap_mg,
     )  # fmt: skip
     if pooled and verdict == CREDITED:
@@ -178,7 +179,7 @@ def _at(us: int) -> datetime:
 def find_deed_versions(conn: db.Connection, deeds: Sequence[int]) -> dict[int, int]:
     if not deeds:
         return {}
-    return dict(db.rows(conn, SQL["find_deed_versions"], deeds=list(deeds)))  # type: ignore[arg-type]
+    return dict(db.rows(conn, SQL["find_deed_versions"], deeds=list(deeds)))
 
 
 def add_pack_version(conn: db.Connection, sha256: str, code: str, version: str, text: str) -> None:

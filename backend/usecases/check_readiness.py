@@ -8,6 +8,7 @@ import redis
 
 from backend.platform import Platform
 from backend.store import migrate
+import contextlib
 
 
 def check_readiness(platform: Platform) -> dict[str, bool]:
@@ -19,8 +20,6 @@ def check_readiness(platform: Platform) -> dict[str, bool]:
             checks["schema"] = not migrate.pending(conn)
     except (psycopg.Error, psycopg_pool.PoolTimeout):
         pass
-    try:
+    with contextlib.suppress(redis.RedisError):
         checks["redis"] = bool(platform.redis.ping())
-    except redis.RedisError:
-        pass
     return checks

@@ -61,18 +61,18 @@ def judge_event(
         return Judged(message, event_id, "type_unknown", "type")
     if person is None:
         return Judged(message, event_id, "subject_unknown", "subject")
-    known = {"person_id": person.person_id}
+    who = person.person_id
     region = standard.region(message.region)
     if region is None:
-        return Judged(message, event_id, "region_unknown", "data.region", **known)
+        return Judged(message, event_id, "region_unknown", "data.region", person_id=who)
     if code := eligibility.time_code(standard, region, message.started_at, message.ended_at, now):
         field = "data.ended_at" if code == "in_future" else "data.started_at"
-        return Judged(message, event_id, code, field, region=region, **known)
+        return Judged(message, event_id, code, field, region=region, person_id=who)
     pack = eligibility.pack_in_force(standard, message.event_type, region, message.started_at)
     if pack is None:
-        return Judged(message, event_id, "not_in_force", "data.started_at", region=region, **known)
+        return Judged(message, event_id, "not_in_force", "data.started_at", region=region, person_id=who)
     if not eligibility.consented(person.consents, message.started_at):
-        return Judged(message, event_id, "no_consent", "subject", region=region, pack=pack, **known)
+        return Judged(message, event_id, "no_consent", "subject", region=region, pack=pack, person_id=who)
     return _measured(standard, secret, reporter, person, message, event_id, region, pack)
 
 

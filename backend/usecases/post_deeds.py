@@ -39,7 +39,10 @@ def _keep_packs(conn: db.Connection, platform: Platform, judged: Iterable[Judged
 
 
 def _act_claim(j: Judged) -> tuple[str, bytes, int, str, int, datetime]:
-    assert j.record and j.record.act and j.person_id is not None and j.klass
+    assert j.record
+    assert j.record.act
+    assert j.person_id is not None
+    assert j.klass
     return (*j.record.act, j.person_id, j.klass.code, j.event_id, j.message.started_at)
 
 
@@ -50,8 +53,9 @@ def _event(j: Judged, first: Mapping[str, Any] | None, secret: str, client_id: s
     settled = r is not None and verdict["verdict"] != "in_review"
     return (
         j.event_id, m.started_at, m.ended_at, now, client_id, m.ref, m.event_type, j.person_id,
-        j.klass.code if j.klass and settled else None, j.pack.code if j.pack else None, j.pack.version if j.pack else None,
-        j.region.code if j.region else None, r.day if r else None, j.evidence, *(r.act if r and r.act else (None, None)),
+        j.klass.code if j.klass and settled else None, *((j.pack.code, j.pack.version) if j.pack else (None, None)),
+        j.region.code if j.region else None, r.day if r else None, j.evidence,
+        *(r.act if r and r.act else (None, None)),
         auth.digest(secret, "asset", m.asset_ref) if m.asset_ref else None, events.as_json(j.facts),
         r.refusal if r else "", r.measured_mg if r else 0, r.points_micro if r else 0, r.cap_mg if r else None,
         verdict["verdict"], verdict["code"], verdict["stands_event"], verdict["deed_id"],
@@ -89,7 +93,12 @@ def _holder(
 ) -> tuple[int, datetime, datetime, str, str, str, str, str, str, date]:
     """The facts of the event that holds a deed, from this batch or from the books."""
     if (j := by_id.get(change.holder)) is not None:
-        assert j.record and j.klass and j.pack and j.region and j.evidence and j.person_id is not None
+        assert j.record
+        assert j.klass
+        assert j.pack
+        assert j.region
+        assert j.evidence
+        assert j.person_id is not None
         return (
             j.person_id, j.message.started_at, j.message.ended_at, j.klass.code, j.pack.code, j.pack.version,
             j.region.code, j.evidence, j.record.client_id, j.record.day,

@@ -115,12 +115,12 @@ def _message(envelope: _Envelope, data: _Data, facts: dict[str, Any]) -> Message
     if ended_at < started_at:
         raise msgspec.ValidationError("Expected an end that is not before the start - at `$.ended_at`")
     facts = {name: _number(name, value) for name, value in facts.items()}
-    act = tuple(data.act_ref.split(":", 1)) if data.act_ref else None
+    issuer, _, number = (data.act_ref or "").partition(":")
     told = facts | {"started_at": started_at.isoformat(), "ended_at": ended_at.isoformat()}
     content = msgspec.json.encode([envelope.type, envelope.subject, told], order="deterministic")
     return Message(
         envelope.id, envelope.type, envelope.subject, started_at, ended_at, data.region, data.evidence,
-        act, data.asset_ref, facts, hashlib.sha256(content).digest(),
+        (issuer, number) if data.act_ref else None, data.asset_ref, facts, hashlib.sha256(content).digest(),
     )  # fmt: skip
 
 

@@ -168,7 +168,9 @@ def test_without_consent_to_points_nothing_is_credited(stage: Stage) -> None:
     stage.link(bikes, ["lin"], purposes=())
     stage.link(bikes, ["wang"], consented_at=recent(12))
     lin, before, after = bikes.verdicts(
-        bikes.event("r1", "lin", recent(8)), bikes.event("r2", "wang", recent(11)), bikes.event("r3", "wang", recent(13))
+        bikes.event("r1", "lin", recent(8)),
+        bikes.event("r2", "wang", recent(11)),
+        bikes.event("r3", "wang", recent(13)),
     )
     assert [v["code"] for v in (lin, before, after)] == ["no_consent", "no_consent", "ok"]
 
@@ -181,7 +183,9 @@ def test_two_batches_for_one_person_at_the_same_moment_credit_a_ride_once(stage:
     def send(client: Client, offset: int) -> None:
         try:
             order = random.Random(offset).sample(rides, len(rides))
-            events = [client.event(f"{client.name}-{who}-{at:%H}", who, at + timedelta(seconds=offset)) for who, at in order]
+            events = [
+                client.event(f"{client.name}-{who}-{at:%H}", who, at + timedelta(seconds=offset)) for who, at in order
+            ]
             for i in range(0, len(events), 5):
                 client.verdicts(*events[i : i + 5])
         except BaseException as error:
@@ -189,7 +193,9 @@ def test_two_batches_for_one_person_at_the_same_moment_credit_a_ride_once(stage:
 
     for client in (bikes, wallet):
         assert client.token
-    threads = [threading.Thread(target=send, args=(c, o)) for c, o in ((bikes, 0), (wallet, 20), (bikes, 0), (wallet, 20))]
+    threads = [
+        threading.Thread(target=send, args=(c, o)) for c, o in ((bikes, 0), (wallet, 20), (bikes, 0), (wallet, 20))
+    ]
     for t in threads:
         t.start()
     for t in threads:

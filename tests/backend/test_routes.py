@@ -68,11 +68,15 @@ def test_whoever_may_call_a_route_gets_an_answer_and_never_a_500(stage: Stage, t
         for role in roles:
             headers = {"Authorization": f"Bearer {tokens[role]}"} if role in tokens else {}
             for body in (None, {}, [], {"quantity_g": -1, "id": None}):
-                answer = stage.http.open(path, method=method, json=body, headers=headers | {"Idempotency-Key": "k" * 16})
+                answer = stage.http.open(
+                    path, method=method, json=body, headers=headers | {"Idempotency-Key": "k" * 16}
+                )
                 if path == "/readyz":
                     continue
                 assert answer.status_code < 500, (method, path, role, answer.get_data(as_text=True))
-                assert answer.status_code not in (401, 403) or path.startswith(("/v1/events", "/v1/sessions", "/v1/oauth"))
+                assert answer.status_code not in (401, 403) or path.startswith(
+                    ("/v1/events", "/v1/sessions", "/v1/oauth")
+                )
                 if answer.status_code >= 400:
                     assert answer.content_type == PROBLEM_TYPE, (method, path)
                     assert answer.json["code"] in CATALOGUE

@@ -15,7 +15,7 @@ TABLES = ("claim", "act_claim", "event", "reverdict", "deed", "transfer")
 
 def seconds_to_copy(database_url: str) -> tuple[int, float]:
     """(rows, seconds) of copying what ingest wrote in `database_url` into a fresh database of the same schema."""
-    server, _, name = database_url.rpartition("/")
+    server, _, _name = database_url.rpartition("/")
     fresh = f"copy_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"create database {fresh}")

@@ -68,7 +68,9 @@ def _bodies(stage: Stage) -> tuple[list[bytes], cast.Client]:
 
     def ride(n: int, i: int) -> dict[str, Any]:
         at = recent(6, days_ago=60 - n) + timedelta(seconds=rng.randrange(50_000))
-        return partner.event(f"e{n}-{i}", rng.choice(people), at, rng.choice([5, 20, 30]), act_ref=f"valleybike:{n}-{i}")
+        return partner.event(
+            f"e{n}-{i}", rng.choice(people), at, rng.choice([5, 20, 30]), act_ref=f"valleybike:{n}-{i}"
+        )
 
     return [json.dumps([ride(n, i) for i in range(SIZE)]).encode() for n in range(BATCHES)], partner
 
