@@ -135,9 +135,7 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
     return groups
 
 
-def _nearest(
-    record: Record, placed: list[tuple[int, int, Record, _Group]], klass: ExclusionClass
-) -> _Group | None:
+def _nearest(record: Record, placed: list[tuple[int, int, Record, _Group]], klass: ExclusionClass) -> _Group | None:
     """The group that holds the same record as this one, None if there is none.
 
     A clock that is off moves both ends alike, so among several the one of the most equal duration is taken.
