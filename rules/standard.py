@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,6 +29,7 @@ from rules.reading import Section, StandardError
 __all__ = ["Standard", "StandardError", "load", "pack_json"]
 
 SHIPPED = Path(__file__).parent
+CASE_KINDS = ("published", "cross-source", "derived")  # printed; two sources agree; computed from cited numbers
 NATION = Region(quantification.NATION, "全国", "China", "", ZoneInfo("Asia/Shanghai"))
 
 
@@ -184,6 +186,10 @@ class Standard:
                 f"  [{value['tier']}, {value['status']}]  {value['factor_id']}"
                 for value in factor["values"]
             ]
+        kinds = Counter(case.kind for case in self.cases_of(pack))
+        lines.append("worked examples " + ", ".join(f"{kind} {kinds[kind]}" for kind in sorted(CASE_KINDS)))
+        if not kinds["published"]:
+            lines += _paragraph("worked examples", {"zh": "没有公布的算例", "en": "no published worked example"})
         return "\n".join([*lines, "", doc["formula"]])
 
     def cases_of(self, pack: Pack) -> list[Case]:
@@ -432,7 +438,7 @@ class _Checking:
         case = Case(
             pack=pack,
             id=item.text("id"),
-            kind=item.one_of("kind", ("published", "cross-source", "derived")),
+            kind=item.one_of("kind", CASE_KINDS),
             measures=item.one_of("measures", ("reduction", "points"), "reduction"),
             on=item.date("on") or date.min,
             region=region,

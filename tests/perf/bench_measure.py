@@ -21,9 +21,8 @@ def microseconds(run: Callable[[int], object], times: int) -> float:
 def main() -> None:
     started = time.perf_counter()
     loaded = standard.load()
-    print(
-        f"load {1000 * (time.perf_counter() - started):.0f} ms, {len(loaded.packs)} packs, {len(loaded.regions)} regions"
-    )
+    milliseconds = 1000 * (time.perf_counter() - started)
+    print(f"load {milliseconds:.0f} ms, {len(loaded.packs)} packs, {len(loaded.regions)} regions")
     regions = [loaded.regions[code] for code in ("310000", "420100", "440300", "110000")]
     days = [date(2025, 6, 1) + timedelta(days=number) for number in range(400)]
     examples: dict[str, dict[str, int | str]] = {

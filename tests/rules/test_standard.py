@@ -219,6 +219,7 @@ def test_a_pack_can_be_read_in_both_languages() -> None:
         assert one.name_en in text
         assert one.content_sha256 in text
         assert "def baseline_g" in text
+        assert ("no published worked example" in text) == (one.code in ("recycling", "plastic_substitution"))
         for factor in standard.pack_json(one)["factors"].values():
             assert factor["name"]["zh"] in text
             assert factor["values"][0]["factor_id"] in text
