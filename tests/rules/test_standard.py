@@ -11,7 +11,8 @@ import pytest
 import rfc8785
 
 from rules import quantification, standard
-from rules.model import Pack
+from rules.model import CODES, Pack
+from rules.reasons import REASONS
 
 STANDARD = standard.load()
 TODAY = date(2026, 11, 20)
@@ -233,3 +234,15 @@ def test_every_statement_is_made_in_both_languages() -> None:
         assert all(text["zh"] and text["en"] for text in statements.values())
         assert statements["baseline"]["source"]
         assert statements["baseline"]["dated_on"]
+
+
+def test_the_reference_page_says_what_the_verdicts_say() -> None:
+    page = (standard.SHIPPED / "README.md").read_text("utf-8")
+    for code, (zh, en) in REASONS.items():
+        assert f"| `{code}` | `{CODES[code]}` | {zh} | {en} |" in page
+
+
+def test_a_table_of_regions_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "regions.csv", "code,name_zh,name_en,parent,timezone\n999900,某市,Somewhere,990000,Mars/Olympus\n")
+    with pytest.raises(standard.StandardError, match=r"regions\.csv.*Mars/Olympus"):
+        standard.load(tmp_path)
