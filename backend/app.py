@@ -86,6 +86,7 @@ def _answer_errors(app: Flask) -> None:
 
     app.register_error_handler(Problem, answer)
     app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(RecursionError, lambda _: answer(Problem("json_invalid", "nested too deeply")))
     app.register_error_handler(psycopg.OperationalError, database_away)
     app.register_error_handler(psycopg_pool.PoolTimeout, database_away)
     app.register_error_handler(Exception, unexpected)

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 MG_PER_G = 1000
 MILLION = 1_000_000
-_POOL_ID = re.compile(r"(\d{6})\.([a-z][a-z0-9_]*)\.([A-Za-z0-9][A-Za-z0-9._-]*)\.(\d{4})(0[1-9]|1[0-2])")
+_POOL_ID = re.compile(r"([0-9]{6})\.([a-z][a-z0-9_]*)\.([A-Za-z0-9][A-Za-z0-9._-]*)\.([0-9]{4})(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)

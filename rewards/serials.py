@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-_TEXT = re.compile(r"TPH-(\d{6})-([a-z][a-z0-9_]*)-(\d{4})(\d{2})-([1-9]\d{0,17})-([1-9]\d{0,17})-([1-9]\d{0,17})")
+_NUMBER = r"([1-9][0-9]{0,17})"
+_TEXT = re.compile(rf"TPH-([0-9]{{6}})-([a-z][a-z0-9_]*)-([0-9]{{4}})([0-9]{{2}})-{_NUMBER}-{_NUMBER}-{_NUMBER}")
 
 
 class Span(NamedTuple):

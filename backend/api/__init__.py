@@ -183,7 +183,7 @@ def field_errors(messages: Any, path: str = "") -> list[dict[str, str]]:
         found = []
         for name, inner in messages.items():
             where = path if path == "" and name in ("json", "query", "headers", "form", "files") else f"{path}.{name}"
-            found += field_errors(inner, where.strip("."))
+            found += field_errors(inner, where.strip(".").encode("utf-8", "replace").decode())
         return found
     if isinstance(messages, list | tuple):
         return [e for m in messages for e in field_errors(m, path)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, render_template_string, request
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields, validate
 
@@ -12,6 +12,32 @@ from backend import api, auth
 from backend.usecases import show_certificate
 
 blp = api.Routes("certificates", __name__, url_prefix="/v1/certificates", description="证书 · Certificates")
+
+
+# What a phone shows that has read the QR code.
+_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ c.number }}</title><style>
+body{margin:0;background:#eef4f0;color:#1c2624;font:16px/1.6 "PingFang SC","Noto Sans SC","Microsoft YaHei",sans-serif}
+main{max-width:640px;margin:24px auto;background:#fff;border-top:6px solid #0f4c3a;padding:24px 28px;border-radius:6px}
+h1{font-size:22px;color:#0f4c3a;margin:0}h1 small{display:block;font-size:12px;letter-spacing:2px;color:#a9843f}
+.ok,.no,.demo{border:1px solid;border-radius:6px;padding:8px 12px;margin:16px 0}.ok{color:#0f4c3a}.no,.demo{color:#b3261e}
+.q{font-size:34px;color:#0f4c3a}dt{font-size:13px;color:#5d6b67;margin-top:10px}dd{margin:0;overflow-wrap:anywhere}
+p{font-size:13px;color:#5d6b67}a{color:#0f4c3a}</style><main>
+<h1>碳普惠减排量注销证书<small>CERTIFICATE OF RETIREMENT</small></h1>
+{% if valid %}<div class="ok">✓ 查验通过：签名有效，序号已注销<br>Valid: signed by this platform, its serials are retired</div>
+{% else %}<div class="no">✗ 查验未通过 Not valid</div>{% endif %}
+{% if c.demonstration %}<div class="demo">{{ c.statements[0].zh }}<br>{{ c.statements[0].en }}</div>{% endif %}
+<div class="q">{{ "{:,}".format(c.quantity_g) }} g CO<sub>2</sub>e</div>
+<dl><dt>编号 Number<dd>{{ c.number }}<dt>注销时间 Retired at<dd>{{ c.issued_at }}
+<dt>受益人 Beneficiary<dd>{{ c.beneficiary.name }} {{ c.beneficiary.name_en }}<br>{{ c.beneficiary.uscc }}
+<dt>注销人 Retired by<dd>{{ c.company.name }}<dt>用途 Purpose<dd>{{ c.purpose.zh }} {{ c.purpose.en }}
+<dt>期间 Period<dd>{{ c.period["from"] }} — {{ c.period.to }}
+<dt>来源 Lineage{% for l in c.lineage %}<dd>{{ l.region.zh }} {{ l.region.en }} · {{ l.methodology.zh }}
+{{ l.methodology.en }} {{ l.methodology.version }} · {{ l.vintage }} · {{ "{:,}".format(l.quantity_g) }} g{% endfor %}
+<dt>序号 Serials{% for s in c.serials %}<dd>{{ s }}{% endfor %}</dl>
+{% for s in c.statements %}<p>{{ s.zh }}<br>{{ s.en }}</p>{% endfor %}
+<p><a href="/v1/certificates/{{ c.number }}.pdf">PDF</a> · <a href="/v1/certificates/{{ c.number }}.json">JSON</a></p>
+</main></html>"""
 
 
 class SignatureSchema(Schema):
@@ -42,9 +68,14 @@ class VerificationSchema(Schema):
 @blp.route("/<number>")
 @auth.allow(auth.ANYONE)
 @blp.response(200, SignedCertificateSchema)
-def get_certificate(number: str) -> dict[str, Any]:
-    """The signed certificate. Errors: not_found."""
-    return show_certificate.show_certificate(api.platform(), number)
+def get_certificate(number: str) -> Any:
+    """The signed certificate; to a browser, a page that says whether it is valid. Errors: not_found."""
+    signed = show_certificate.show_certificate(api.platform(), number)
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
+        return signed
+    checked = show_certificate.verify_certificate(api.platform(), **signed)
+    page = render_template_string(_PAGE, c=signed["certificate"], valid=checked["valid"])
+    return Response(page, content_type="text/html; charset=utf-8", headers={"Vary": "Accept"})
 
 
 @blp.route("/<number>.json")
@@ -57,7 +88,7 @@ def get_certificate_json(number: str) -> dict[str, Any]:
 
 @blp.route("/<number>.pdf")
 @auth.allow(auth.ANYONE)
-@blp.response(200, fields.String(metadata={"format": "binary"}), content_type="application/pdf")
+@blp.response(200, {"type": "string", "format": "binary"}, content_type="application/pdf")
 @blp.alt_response(202, description="Still being rendered: ask again after Retry-After seconds")
 def get_certificate_pdf(number: str) -> ResponseReturnValue:
     """The rendering in Chinese and English; 202 while it is being made. Errors: not_found."""

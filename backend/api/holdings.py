@@ -35,7 +35,7 @@ class EntitySchema(Schema):
 
     name = api.text(200, required=True)
     name_en = api.text(200)
-    uscc = fields.String(required=True, validate=validate.Length(max=40), metadata={"example": "91350100M000100Y43"})
+    uscc = api.text(40, required=True, metadata={"example": "91350100M000100Y43"})
 
 
 class FootprintSchema(Schema):
@@ -55,7 +55,7 @@ class RetirementRequestSchema(Schema):
     period_to = fields.Date(required=True)
     jurisdiction = fields.String(
         load_default="CN",
-        validate=validate.Regexp(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z"),
+        validate=validate.Regexp(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?(?!\n)$"),
         metadata={"description": "ISO 3166"},
     )
     footprint = fields.Nested(FootprintSchema)

@@ -18,8 +18,8 @@ READERS = ("operator", "verifier", "regulator", "company")
 
 
 class OriginFilterArgs(api.PageArgs):
-    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}\Z"), metadata={"description": "GB/T 2260"})
-    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}\Z"))
+    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}(?!\n)$"), metadata={"description": "GB/T 2260"})
+    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
     vintage = api.Month(attribute="vintage_month", metadata={"example": "2026-06"})
 
 

@@ -31,15 +31,16 @@ def show_pdf(platform: Platform, number: str) -> bytes | None:
 
 def verify_certificate(platform: Platform, certificate: dict[str, Any], signature: dict[str, str]) -> dict[str, Any]:
     """{valid, checks}: signed by this platform, the same as in its books, and its serials retired under its number."""
-    number = certificate.get("number")
+    named = certificate.get("number")
+    number = named if isinstance(named, str) and certificates.is_number(named) else None
     checks = {"signature": _is_signed(platform, certificate, signature), "known": False, "serials_retired": False}
-    if isinstance(number, str) and certificates.is_number(number):
+    if number:
         with platform.db.transaction(snapshot=True) as conn:
             row = retirements.certificate(conn, number)
             retired = retirements.retired_spans(conn, number)
         checks["known"] = row is not None and json.loads(row["canonical"]) == certificate
         checks["serials_retired"] = bool(retired) and _spans(certificate) == retired
-    return {"valid": all(checks.values()), "number": number if isinstance(number, str) else None, "checks": checks}
+    return {"valid": all(checks.values()), "number": number, "checks": checks}
 
 
 def _is_signed(platform: Platform, certificate: dict[str, Any], signature: dict[str, str]) -> bool:
