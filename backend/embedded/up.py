@@ -244,7 +244,7 @@ def _wait_for_answer(url: str, web: Program) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while web.alive() and time.monotonic() < deadline:
         try:
-            if urllib3.request("GET", url, timeout=5, retries=False).status == 200:
+            if urllib3.request("GET", url, headers={"Connection": "close"}, timeout=5, retries=False).status == 200:
                 return
         except urllib3.exceptions.HTTPError:
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -59,7 +60,7 @@ def schedule(stop: threading.Event | None = None) -> None:
     if stop is None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: sys.exit(0))  # at once, also while waiting for a database that is away
     platform = Platform.open(os.environ)
     logs.configure(platform.settings.log_level)
     due = dict.fromkeys(range(len(ROUND)), datetime.min.replace(tzinfo=UTC))

@@ -7,9 +7,8 @@ import pwd
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -19,14 +18,6 @@ import redis
 from backend.embedded import postgres, process, valkey
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A folder that PostgreSQL's user can reach also when we are root."""
-    with tempfile.TemporaryDirectory(prefix="tanpuhui-test-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
