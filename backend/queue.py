@@ -22,12 +22,16 @@ def named(connection: redis.Redis) -> Queue:
 
 
 def enqueue(connection: redis.Redis, job: str, job_id: str, *args: Any) -> bool:
-    """Ask for a job by its dotted name, unless one of that id already waits. False when Redis is away.
+    """Ask for a job by its dotted name, unless one of that id waits already; a failed one is tried again.
 
-    A lost request is no loss: what is pending stands in PostgreSQL and the scheduler asks again.
+    False when Redis is away. A lost request is no loss: what is pending stands in PostgreSQL, the scheduler asks again.
     """
+    waiting = named(connection)
     try:
-        named(connection).enqueue(job, *args, job_id=job_id, unique=True, result_ttl=0, failure_ttl=86400)
+        before = waiting.fetch_job(job_id)
+        if before is not None and before.is_failed:
+            before.delete()
+        waiting.enqueue(job, *args, job_id=job_id, unique=True, result_ttl=0, failure_ttl=86400)
     except DuplicateJobError:
         return True
     except redis.RedisError:

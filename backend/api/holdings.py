@@ -33,8 +33,8 @@ class HoldingsSchema(Schema):
 class EntitySchema(Schema):
     """A legal entity by its name and 统一社会信用代码 (GB 32100)."""
 
-    name = api.text(200, required=True)
-    name_en = api.text(200)
+    name = api.text(100, required=True)
+    name_en = api.text(150)
     uscc = api.text(40, required=True, metadata={"example": "91350100M000100Y43"})
 
 

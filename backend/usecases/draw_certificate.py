@@ -43,17 +43,13 @@ class FontMissing(Exception):
 
 def draw_certificate(signed: dict[str, Any]) -> bytes:
     """The PDF of {"certificate", "signature"}. Raises FontMissing."""
-    _load_font()
-    body, signature, buffer = signed["certificate"], signed["signature"], io.BytesIO()
+    annex, lines, room = layout(signed)
+    body, buffer = signed["certificate"], io.BytesIO()
     page = Canvas(buffer, pagesize=A4, invariant=1, lang="zh-CN")
     page.setTitle(f"{body['number']} 碳普惠减排量注销证书")
     page.setAuthor(body["issuer"])
     page.setSubject("Certificate of retirement")
-    annex = len(body["lineage"]) > LINES_ON_FRONT or len(body["serials"]) > SERIALS_ON_FRONT
-    room = _front(Canvas(io.BytesIO()), body, signature, annex, 0)
-    if room < 0 and not annex:
-        annex, room = True, _front(Canvas(io.BytesIO()), body, signature, True, 0)
-    _front(page, body, signature, annex, max(0.0, min(26.0, room / 6)))
+    _front(page, signed, annex, lines, max(0.0, min(26.0, room / 6)))
     if annex:
         page.showPage()
         _annex(page, body)
@@ -61,8 +57,22 @@ def draw_certificate(signed: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def layout(signed: dict[str, Any]) -> tuple[bool, int, float]:
+    """(with an annex, lines of lineage on page one, points left on page one): the first way that has room."""
+    load_font()
+    body = signed["certificate"]
+    choices = [(True, LINES_ON_FRONT), (True, 1), (True, 0)]
+    if len(body["lineage"]) <= LINES_ON_FRONT and len(body["serials"]) <= SERIALS_ON_FRONT:
+        choices.insert(0, (False, LINES_ON_FRONT))
+    for annex, lines in choices:
+        room = _front(Canvas(io.BytesIO()), signed, annex, lines, 0)
+        if room >= 0:
+            break
+    return annex, lines, room
+
+
 @cache
-def _load_font() -> None:
+def load_font() -> None:
     try:
         pdfmetrics.registerFont(TTFont(FONT, str(FONT_FILE)))
     except (TTFError, OSError) as error:
@@ -237,8 +247,9 @@ def _qr(page: Canvas, url: str, x: float, y: float, size: float) -> None:
 # --- pages ---------------------------------------------------------------------------------------------------------
 
 
-def _front(page: Canvas, body: dict[str, Any], signature: dict[str, str], annex: bool, gap: float) -> float:
+def _front(page: Canvas, signed: dict[str, Any], annex: bool, lines: int, gap: float) -> float:
     """Page one, with `gap` more between its parts; the room that is left, negative when they run into one another."""
+    body = signed["certificate"]
     if body["demonstration"]:
         _watermark(page)
     _frame(page)
@@ -249,14 +260,14 @@ def _front(page: Canvas, body: dict[str, Any], signature: dict[str, str], annex:
     y = _opening(page, body, HEIGHT - 178 - gap)
     y = _amount(page, body, y - 8 - gap)
     y = _details(page, body, y - 12 - gap)
-    y = _lineage(page, body["lineage"][:LINES_ON_FRONT], len(body["lineage"]), y - 10 - gap)
+    y = _lineage(page, body["lineage"][:lines], len(body["lineage"]), y - 10 - gap)
     if not annex:
         y = _serials(page, body["serials"], y - 4 - gap / 4, columns=1 if len(body["serials"]) < 4 else 2)
     else:
         n = len(body["serials"])
         note = f"序号共 {n} 段，见附页 · {n} serial ranges, listed in the annex"
         y = _text(page, note, _style(7.5, SOFT), LEFT, y - 5, RIGHT - LEFT)
-    return y - 8 - _foot(page, body, signature)
+    return y - 8 - _foot(page, body, signed["signature"])
 
 
 def _opening(page: Canvas, body: dict[str, Any], y: float) -> float:
@@ -314,10 +325,10 @@ def _details(page: Canvas, body: dict[str, Any], y: float) -> float:
     ]
     if "footprint" in body:
         number, unit = quantity_text(body["footprint"]["quantity_g"])
-        stated = f"{number} {unit} {_co2e(9)}　{escape(body['footprint']['boundary'])}"
+        stated = f"{number} {unit} {_co2e(9)}　{escape(_short(body['footprint']['boundary'], 80))}"
         rows.append(("所陈述的足迹", "Stated footprint", stated))
     if "note" in body:
-        rows.append(("备注", "Note", escape(_short(body["note"], 200))))
+        rows.append(("备注", "Note", escape(_short(body["note"], 80))))
     for zh, en, value in rows:
         page.setStrokeColor(PALE)
         page.setLineWidth(0.7)
@@ -333,9 +344,10 @@ _COLUMNS = (("批次", "Batch", 0), ("地区", "Region", 50), ("方法学", "Met
 
 def _lineage(page: Canvas, lines: Sequence[dict[str, Any]], total: int, y: float) -> float:
     """Where the grams come from: one row a batch."""
-    page.setFillColor(GREEN)
-    page.rect(LEFT, y - 16, RIGHT - LEFT, 16, stroke=0, fill=1)
-    for zh, en, x in _COLUMNS:
+    if lines:
+        page.setFillColor(GREEN)
+        page.rect(LEFT, y - 16, RIGHT - LEFT, 16, stroke=0, fill=1)
+    for zh, en, x in _COLUMNS if lines else ():
         _text(page, f"{zh} <font size='6.5'>{en}</font>", _style(8, white, leading=1.2), LEFT + x + 5, y - 2.5, 120)
     y -= 16
     for number, line in enumerate(lines):
