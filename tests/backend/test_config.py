@@ -105,6 +105,7 @@ def test_an_identity_provider_needs_our_name_and_secret_there(environ: dict[str,
         (json.dumps([ED25519, {name: P256[name] for name in ("kty", "crv", "x", "y")}]), "as key 2 a public key"),
         (json.dumps([ED25519 | {"d": "AAAA"}]), "damaged"),
     ],
+    ids=["no JSON", "no list", "RSA", "public", "damaged"],
 )
 def test_signing_keys_that_cannot_sign_are_refused(environ: dict[str, str], keys: str, reason: str) -> None:
     (problem,) = problems(environ | {"TANPUHUI_SIGNING_KEYS": keys})
