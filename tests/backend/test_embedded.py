@@ -7,8 +7,6 @@ import pwd
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -16,29 +14,9 @@ import pytest
 import redis
 
 from backend.embedded import postgres, process, valkey
+from tests import processes
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Does it come to hold? A minute is far more than it takes."""
-    deadline = time.monotonic() + 60
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds()
-
-
-def is_gone(pid: int) -> bool:
-    """True of a zombie too: where nobody collects orphans, ended ones stay listed."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def with_children(pid: int) -> list[int]:
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [pid, *(descendant for child in children for descendant in with_children(child))]
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -52,8 +30,8 @@ def test_postgres_answers_while_running_and_is_gone_afterwards(home: Path) -> No
         server.start()
         assert query(server.url, "select current_database(), current_user") == [("tanpuhui", "tanpuhui")]
         assert server.process is not None
-        pids = with_children(server.process.pid)
-    assert all(is_gone(pid) for pid in pids)
+        pids = [server.process.pid, *processes.descendants(server.process.pid)]
+    assert all(processes.is_gone(pid) for pid in pids)
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(server.url)
 
@@ -109,8 +87,8 @@ def test_a_killed_postmaster_comes_back_under_the_same_address(home: Path) -> No
         query(server.url, "create table deed as select 7 as id")
         assert server.process is not None
         server.process.kill()
-        assert eventually(lambda: not server.alive())
-        assert eventually(restarted)
+        assert processes.eventually(lambda: not server.alive())
+        assert processes.eventually(restarted)
         assert query(server.url, "select id from deed") == [(7,)]
 
 
@@ -159,12 +137,16 @@ with postgres.prepared(home) as database, valkey.prepared(home) as cache:
 def test_killing_the_parent_leaves_no_postgres_and_no_valkey(home: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT, home], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    pids = [pid for started in parent.stdout.readline().split() for pid in with_children(int(started))]
+    pids = [
+        pid
+        for started in parent.stdout.readline().split()
+        for pid in (int(started), *processes.descendants(int(started)))
+    ]
     assert len(pids) > 2
-    assert not any(is_gone(pid) for pid in pids)
+    assert not any(processes.is_gone(pid) for pid in pids)
     parent.kill()
     parent.communicate()
-    left = [pid for pid in pids if not eventually(lambda pid=pid: is_gone(pid))]  # type: ignore[misc]
+    left = [pid for pid in pids if not processes.eventually(lambda pid=pid: processes.is_gone(pid))]  # type: ignore[misc]
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert left == []

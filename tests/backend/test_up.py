@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import urllib3
+
+from tests import processes
 
 OURS = ("DATABASE_URL", "REDIS_URL", "PORT", "TANPUHUI_")
 
@@ -48,36 +49,11 @@ def up(home: Path, **more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.terminate()
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Does it come to hold? A minute is far more than it takes."""
-    deadline = time.monotonic() + 60
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return holds()
-
-
 def is_ready(base_url: str) -> bool:
     try:
         return urllib3.request("GET", f"{base_url}/readyz", timeout=5, retries=False).status == 200
     except urllib3.exceptions.HTTPError:
         return False
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """Process ids and command lines of everything below `pid`, zombies left out."""
-    found = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if command := Path(f"/proc/{child}/cmdline").read_text().replace("\0", " "):
-            found[int(child)] = command
-            found |= descendants(int(child))
-    return found
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +66,14 @@ def running(services_home: Path) -> Iterator[tuple[subprocess.Popen[str], str, P
 def test_what_dies_comes_back_under_the_same_address(running: tuple[subprocess.Popen[str], str, Path]) -> None:
     process, base_url, home = running
     for name in ("gunicorn", "tanpuhui work", "tanpuhui schedule", "valkey-server", "bin/postgres"):
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in children}
-        (victim,) = [pid for pid, command in commands.items() if name in command]
+        (victim,) = [pid for pid, command in processes.children(process.pid).items() if name in command]
         os.kill(victim, signal.SIGKILL)
 
         def is_back(name: str = name, victim: int = victim) -> bool:
-            others = [command for pid, command in descendants(process.pid).items() if pid != victim]
-            return is_gone(victim) and any(name in command for command in others) and is_ready(base_url)
+            others = [command for pid, command in processes.descendants(process.pid).items() if pid != victim]
+            return processes.is_gone(victim) and any(name in command for command in others) and is_ready(base_url)
 
-        assert eventually(is_back), (name, (home / "up.log").read_text())
+        assert processes.eventually(is_back), (name, (home / "up.log").read_text())
 
 
 def test_a_command_in_another_shell_finds_the_running_platform(
@@ -128,22 +102,22 @@ def test_a_second_one_takes_another_port_and_stops_at_one_signal(
     with up(home) as (process, base_url):
         assert base_url != running[1]
         assert is_ready(base_url)
-        below = descendants(process.pid)
+        below = processes.descendants(process.pid)
         for name in ("bin/postgres", "valkey-server", "gunicorn", "tanpuhui work", "tanpuhui schedule"):
             assert any(name in command for command in below.values()), name
         process.send_signal(one_signal)
         assert process.wait() == 0
-        assert [command for pid, command in below.items() if not is_gone(pid)] == []
+        assert [command for pid, command in below.items() if not processes.is_gone(pid)] == []
         assert not (home / "up.json").exists()
     assert is_ready(running[1])
 
 
 def test_killing_up_itself_leaves_nothing_running_and_the_keys_in_place(home: Path) -> None:
     with up(home) as (process, _):
-        below = descendants(process.pid)
+        below = processes.descendants(process.pid)
         process.kill()
         process.wait()
-        assert eventually(lambda: all(is_gone(pid) for pid in below))
+        assert processes.eventually(lambda: all(processes.is_gone(pid) for pid in below))
     keys = (home / "secrets.json").read_text()
     with up(home) as (_, base_url):
         assert is_ready(base_url)
@@ -156,6 +130,8 @@ def test_with_services_of_ones_own_nothing_is_embedded(home: Path, database_url:
     with up(home, DATABASE_URL=database_url, REDIS_URL=redis_url, PORT=str(port)) as (process, base_url):
         assert base_url == f"http://127.0.0.1:{port}"
         assert is_ready(base_url)
-        assert not any("postgres" in command or "valkey" in command for command in descendants(process.pid).values())
+        assert not any(
+            "postgres" in command or "valkey" in command for command in processes.descendants(process.pid).values()
+        )
         note = json.loads((home / "up.json").read_text())
         assert (note["base_url"], note["database_url"], note["redis_url"]) == (base_url, database_url, redis_url)
