@@ -12,7 +12,7 @@ from typing import Any
 
 from backend.errors import Problem
 from backend.store import events
-from backend.usecases.answer_once import KeyedRequest
+from backend.usecases import answer_once
 from rewards import ledger
 from tests.cast import Client, Stage
 
@@ -125,8 +125,8 @@ class Market:
             conn.execute("update purchase_order set expires_at = %s where order_id = %s", (at, order_id))
 
 
-def keyed(client_id: str, route: str = "test", key: str = "", content: bytes = b"") -> KeyedRequest:
-    return KeyedRequest(client_id, key or secrets.token_hex(8), route, content)
+def keyed(client_id: str, route: str = "test", key: str = "", content: bytes = b"") -> answer_once.KeyedRequest:
+    return answer_once.KeyedRequest(client_id, key or secrets.token_hex(8), route, content)
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

@@ -24,7 +24,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from backend.errors import CATALOGUE, PROBLEM_TYPE, Problem
 from backend.platform import Platform
-from backend.usecases.answer_once import KeyedRequest
+from backend.usecases import answer_once
 
 ID = "int(max=9223372036854775807)"  # of our numbers in a route: what a bigint holds
 
@@ -86,13 +86,13 @@ _KEY_HEADER = {
 }
 
 
-def _keyed_request() -> KeyedRequest:
+def _keyed_request() -> answer_once.KeyedRequest:
     """Who asks what under which key. Raises Problem `key_missing`."""
     key = request.headers.get("Idempotency-Key", "")
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         raise Problem("key_missing", "Idempotency-Key: 1 to 255 printable ASCII characters")
-    content = json.dumps(request.get_json(silent=True), sort_keys=True).encode()
-    return KeyedRequest(g.caller.id, key, f"{request.method} {request.path}", hashlib.sha256(content).digest())
+    digest = hashlib.sha256(json.dumps(request.get_json(silent=True), sort_keys=True).encode()).digest()
+    return answer_once.KeyedRequest(g.caller.id, key, f"{request.method} {request.path}", digest)
 
 
 class Instant(fields.AwareDateTime):

@@ -17,14 +17,17 @@ blp = api.Routes("certificates", __name__, url_prefix="/v1/certificates", descri
 # What a phone shows that has read the QR code.
 _PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ c.number }}</title><style>
-body{margin:0;background:#eef4f0;color:#1c2624;font:16px/1.6 "PingFang SC","Noto Sans SC","Microsoft YaHei",sans-serif}
+body{margin:0;background:#eef4f0;color:#1c2624}
+body{font:16px/1.6 "PingFang SC","Noto Sans SC","Microsoft YaHei",sans-serif}
 main{max-width:640px;margin:24px auto;background:#fff;border-top:6px solid #0f4c3a;padding:24px 28px;border-radius:6px}
 h1{font-size:22px;color:#0f4c3a;margin:0}h1 small{display:block;font-size:12px;letter-spacing:2px;color:#a9843f}
-.ok,.no,.demo{border:1px solid;border-radius:6px;padding:8px 12px;margin:16px 0}.ok{color:#0f4c3a}.no,.demo{color:#b3261e}
+.ok,.no,.demo{border:1px solid;border-radius:6px;padding:8px 12px;margin:16px 0}
+.ok{color:#0f4c3a}.no,.demo{color:#b3261e}
 .q{font-size:34px;color:#0f4c3a}dt{font-size:13px;color:#5d6b67;margin-top:10px}dd{margin:0;overflow-wrap:anywhere}
 p{font-size:13px;color:#5d6b67}a{color:#0f4c3a}</style><main>
 <h1>碳普惠减排量注销证书<small>CERTIFICATE OF RETIREMENT</small></h1>
-{% if valid %}<div class="ok">✓ 查验通过：签名有效，序号已注销<br>Valid: signed by this platform, its serials are retired</div>
+{% if valid %}<div class="ok">✓ 查验通过：签名有效，序号已注销<br>
+Valid: signed by this platform, its serials are retired</div>
 {% else %}<div class="no">✗ 查验未通过 Not valid</div>{% endif %}
 {% if c.demonstration %}<div class="demo">{{ c.statements[0].zh }}<br>{{ c.statements[0].en }}</div>{% endif %}
 <div class="q">{{ "{:,}".format(c.quantity_g) }} g CO<sub>2</sub>e</div>

@@ -10,8 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.api import batches, certificates, offers
-from backend.usecases import list_holdings, retire_credits
-from backend.usecases.answer_once import KeyedRequest
+from backend.usecases import answer_once, list_holdings, retire_credits
 from rewards import retirement
 
 blp = api.Routes("holdings", __name__, url_prefix="/v1", description="持有与注销 · Holdings and retirements")
@@ -76,6 +75,6 @@ def get_holdings() -> dict[str, Any]:
 @blp.arguments(RetirementRequestSchema)
 @blp.response(201, certificates.SignedCertificateSchema)
 @blp.keyed
-def create_retirement(wish: dict[str, Any], keyed: KeyedRequest) -> dict[str, Any]:
+def create_retirement(wish: dict[str, Any], keyed: answer_once.KeyedRequest) -> dict[str, Any]:
     """Use credits up, for ever; the certificate. Its PDF follows. Errors: request_invalid, not_enough_held."""
     return retire_credits.retire_credits(api.platform(), keyed, wish, datetime.now(UTC))

@@ -9,8 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.api import batches, pools
-from backend.usecases import list_offers, quote_credits
-from backend.usecases.answer_once import KeyedRequest
+from backend.usecases import answer_once, list_offers, quote_credits
 
 blp = api.Routes("offers", __name__, url_prefix="/v1", description="报价 · Offers")
 
@@ -69,6 +68,6 @@ def list_open_offers(args: dict[str, Any]) -> dict[str, Any]:
 @blp.arguments(QuoteRequestSchema)
 @blp.response(201, QuoteSchema)
 @blp.keyed
-def create_quote(wish: dict[str, Any], keyed: KeyedRequest) -> dict[str, Any]:
+def create_quote(wish: dict[str, Any], keyed: answer_once.KeyedRequest) -> dict[str, Any]:
     """A price that holds for 15 minutes; nothing is set aside yet. Errors: sold_out."""
     return quote_credits.quote_credits(api.platform(), keyed, wish, datetime.now(UTC))

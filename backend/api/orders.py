@@ -10,8 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.api import offers
-from backend.usecases import buy_credits, pay_order, release_credits, show_order
-from backend.usecases.answer_once import KeyedRequest
+from backend.usecases import answer_once, buy_credits, pay_order, release_credits, show_order
 from rewards import purchase
 
 blp = api.Routes("orders", __name__, url_prefix="/v1", description="订单 · Orders")
@@ -75,7 +74,7 @@ class ReceivedPaymentSchema(Schema):
 @blp.arguments(OrderRequestSchema)
 @blp.response(201, OrderSchema)
 @blp.keyed
-def create_order(body: dict[str, Any], keyed: KeyedRequest) -> dict[str, Any]:
+def create_order(body: dict[str, Any], keyed: answer_once.KeyedRequest) -> dict[str, Any]:
     """Reserve what was quoted, for 30 minutes. Errors: not_found, conflict, expired, sold_out."""
     return buy_credits.buy_credits(api.platform(), keyed, body["quote_id"], datetime.now(UTC))
 
@@ -110,7 +109,7 @@ def cancel_order(order_id: int) -> dict[str, Any]:
 @blp.arguments(PaymentRequestSchema)
 @blp.response(200, OrderSchema)
 @blp.keyed
-def declare_payment(told: dict[str, Any], order_id: int, keyed: KeyedRequest) -> dict[str, Any]:
+def declare_payment(told: dict[str, Any], order_id: int, keyed: answer_once.KeyedRequest) -> dict[str, Any]:
     """Declare a bank transfer: the reservation then waits five days for it. Errors: not_found, conflict, expired."""
     return pay_order.declare_payment(api.platform(), keyed, order_id, told, datetime.now(UTC))
 
@@ -129,7 +128,7 @@ def list_company_orders(args: dict[str, Any]) -> dict[str, Any]:
 @blp.arguments(ReceivedPaymentSchema)
 @blp.response(200, OrderSchema)
 @blp.keyed
-def confirm_payment(told: dict[str, Any], order_id: int, keyed: KeyedRequest) -> dict[str, Any]:
+def confirm_payment(told: dict[str, Any], order_id: int, keyed: answer_once.KeyedRequest) -> dict[str, Any]:
     """The money came: the company holds its grams. Errors: not_found, conflict, expired, request_invalid."""
     told = told | {"received_on": told["received_on"].isoformat()}
     return pay_order.confirm_payment(api.platform(), keyed, order_id, told, datetime.now(UTC))

@@ -7,20 +7,20 @@ from datetime import datetime
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import credits, db, orders
-from backend.usecases import quote_credits, release_credits, show_order
-from backend.usecases.answer_once import Answer, KeyedRequest, answer_once
-from backend.usecases.move_credits import move_credits
+from backend.usecases import answer_once, move_credits, quote_credits, release_credits, show_order
 from rewards import ledger, purchase
 
 
-def buy_credits(platform: Platform, request: KeyedRequest, quote_id: int, now: datetime) -> Answer:
+def buy_credits(
+    platform: Platform, request: answer_once.KeyedRequest, quote_id: int, now: datetime
+) -> answer_once.Answer:
     """Reserve a quote's grams for its price or less; the order.
 
     Buyers of one batch are served one after another, so no gram is reserved twice.
     Raises Problem not_found, conflict (quote used before), expired, sold_out.
     """
 
-    def work(conn: db.Connection) -> Answer:
+    def work(conn: db.Connection) -> answer_once.Answer:
         quote = orders.quote(conn, quote_id, request.client_id)
         if quote is None:
             raise Problem("not_found", "no such quote of yours")
@@ -36,13 +36,13 @@ def buy_credits(platform: Platform, request: KeyedRequest, quote_id: int, now: d
         return _reserve(conn, request.client_id, quote_id, quote["quantity_g"], amount_fen, lines, now)
 
     release_credits.expire_orders(platform, now)
-    return answer_once(platform, request, now, work)
+    return answer_once.answer_once(platform, request, now, work)
 
 
 def _reserve(
     conn: db.Connection, client_id: str, quote_id: int, quantity_g: int, amount_fen: int,
     lines: list[purchase.Line], now: datetime,
-) -> Answer:  # fmt: skip
+) -> answer_once.Answer:  # fmt: skip
     order_id = orders.add_order(
         conn, lines, client_id=client_id, quote_id=quote_id, quantity_g=quantity_g, amount_fen=amount_fen,
         made_at=now, expires_at=now + purchase.RESERVATION_HOLDS,
@@ -51,7 +51,7 @@ def _reserve(
         raise Problem("conflict", "该报价已下单 · this quote was ordered before")
     for line in lines:
         blocks = credits.blocks(conn, ledger.AVAILABLE, batches=[line.batch_id])
-        move_credits(
+        move_credits.move_credits(
             conn, blocks, line.quantity_g, ledger.RESERVED, str(order_id), reason="reserve", ref_id=order_id, at=now
         )
     orders.add_step(conn, order_id, "reserved", at=now, by=client_id)

@@ -45,7 +45,7 @@ def draw_certificate(signed: dict[str, Any]) -> bytes:
     """The PDF of {"certificate", "signature"}. Raises FontMissing."""
     annex, lines, room = layout(signed)
     body, buffer = signed["certificate"], io.BytesIO()
-    page = Canvas(buffer, pagesize=A4, invariant=1, lang="zh-CN")
+    page = Canvas(buffer, pagesize=A4, invariant=1, lang="zh-CN", initialFontName=FONT)  # type: ignore[arg-type]
     page.setTitle(f"{body['number']} 碳普惠减排量注销证书")
     page.setAuthor(body["issuer"])
     page.setSubject("Certificate of retirement")

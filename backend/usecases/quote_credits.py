@@ -9,14 +9,15 @@ from typing import Any
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
 from backend.store import credits, db, orders
-from backend.usecases import release_credits
-from backend.usecases.answer_once import Answer, KeyedRequest, answer_once
+from backend.usecases import answer_once, release_credits
 from rewards import purchase
 
 FILTERS = ("region", "pack_code", "vintage_month", "demonstration")
 
 
-def quote_credits(platform: Platform, request: KeyedRequest, wish: dict[str, Any], now: datetime) -> Answer:
+def quote_credits(
+    platform: Platform, request: answer_once.KeyedRequest, wish: dict[str, Any], now: datetime
+) -> answer_once.Answer:
     """wish: quantity_g and perhaps region, pack_code, vintage_month, demonstration. Raises Problem sold_out."""
     demonstration = wish.get("demonstration", platform.settings.demonstration)
     if demonstration and not platform.settings.demonstration:
@@ -29,7 +30,7 @@ def quote_credits(platform: Platform, request: KeyedRequest, wish: dict[str, Any
         "expires_at": now + purchase.QUOTE_HOLDS,
     }
 
-    def work(conn: db.Connection) -> Answer:
+    def work(conn: db.Connection) -> answer_once.Answer:
         lines = plan(offers_for(conn, quote), wish["quantity_g"])
         amount_fen = sum(line.amount_fen for line in lines)
         quote_id = orders.add_quote(conn, **quote, amount_fen=amount_fen)
@@ -44,7 +45,7 @@ def quote_credits(platform: Platform, request: KeyedRequest, wish: dict[str, Any
         }
 
     release_credits.expire_orders(platform, now)
-    return answer_once(platform, request, now, work)
+    return answer_once.answer_once(platform, request, now, work)
 
 
 def offers_for(conn: db.Connection, quote: dict[str, Any]) -> list[purchase.Offer]:

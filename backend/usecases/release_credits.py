@@ -8,8 +8,7 @@ from typing import Any
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import credits, db, orders
-from backend.usecases import show_order
-from backend.usecases.move_credits import move_credits
+from backend.usecases import move_credits, show_order
 from rewards import ledger, purchase
 
 
@@ -54,5 +53,5 @@ def locked(
 def _release(conn: db.Connection, order_id: int, state: str, expires_at: datetime, now: datetime, by: str) -> None:
     blocks = credits.blocks(conn, ledger.RESERVED, str(order_id))
     quantity_g = sum(block.span.quantity_g for block in blocks)
-    move_credits(conn, blocks, quantity_g, ledger.AVAILABLE, "", reason=state, ref_id=order_id, at=now)
+    move_credits.move_credits(conn, blocks, quantity_g, ledger.AVAILABLE, "", reason=state, ref_id=order_id, at=now)
     orders.set_state(conn, order_id, state, expires_at, at=now, by=by)

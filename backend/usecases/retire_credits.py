@@ -9,13 +9,13 @@ from backend import auth, queue
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
 from backend.store import credits, db, retirements
-from backend.usecases import list_batches
-from backend.usecases.answer_once import Answer, KeyedRequest, answer_once
-from backend.usecases.move_credits import move_credits
+from backend.usecases import answer_once, list_batches, move_credits
 from rewards import certificates, ledger, retirement, serials
 
 
-def retire_credits(platform: Platform, request: KeyedRequest, wish: dict[str, Any], now: datetime) -> Answer:
+def retire_credits(
+    platform: Platform, request: answer_once.KeyedRequest, wish: dict[str, Any], now: datetime
+) -> answer_once.Answer:
     """wish: quantity_g, beneficiary, purpose, period_from, period_to, jurisdiction, and perhaps batch, demonstration,
     on_behalf_of, footprint, note. The certificate, signed; its PDF is made afterwards.
 
@@ -23,12 +23,12 @@ def retire_credits(platform: Platform, request: KeyedRequest, wish: dict[str, An
     """
     _check(wish)
 
-    def work(conn: db.Connection) -> Answer:
+    def work(conn: db.Connection) -> answer_once.Answer:
         credits.lock_owner(conn, request.client_id)
         blocks = _held(conn, platform, request.client_id, wish)
         retirement_id = retirements.take_id(conn)
         number = certificates.number(retirement_id, now)
-        moved = move_credits(
+        moved = move_credits.move_credits(
             conn, blocks, wish["quantity_g"], ledger.RETIRED, number, reason="retire", ref_id=retirement_id, at=now
         )
         retirements.add_retirement(
@@ -37,14 +37,14 @@ def retire_credits(platform: Platform, request: KeyedRequest, wish: dict[str, An
         )  # fmt: skip
         return _certify(conn, platform, request.client_id, number, wish, moved, now)
 
-    answer = answer_once(platform, request, now, work)
+    answer = answer_once.answer_once(platform, request, now, work)
     enqueue_rendering(platform, answer["certificate"]["number"])
     return answer
 
 
 def enqueue_rendering(platform: Platform, number: str) -> bool:
     """Ask for the PDF; False when Redis is away (the scheduler will ask again)."""
-    return queue.enqueue(platform.redis, "backend.workers.jobs.render_certificate", f"render-{number}", number)
+    return queue.enqueue(platform.redis, "backend.workers.jobs.render", f"render-{number}", number)
 
 
 def _check(wish: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ def _held(conn: db.Connection, platform: Platform, client_id: str, wish: dict[st
 def _certify(
     conn: db.Connection, platform: Platform, client_id: str, number: str, wish: dict[str, Any],
     moved: dict[int, list[serials.Span]], now: datetime,
-) -> Answer:  # fmt: skip
+) -> answer_once.Answer:  # fmt: skip
     """Write and sign the certificate of what has just been moved."""
     body = certificates.certificate(
         number=number,

@@ -13,7 +13,7 @@ from rq import Worker
 
 from backend import config, logs, queue
 from backend.platform import Platform
-from backend.usecases import render_certificate as rendering
+from backend.usecases import render_certificate
 
 
 @cache
@@ -24,8 +24,9 @@ def platform() -> Platform:
     return opened
 
 
-def render_certificate(number: str) -> None:
-    rendering.render_certificate(platform(), number, datetime.now(UTC))
+def render(number: str) -> None:
+    """Make a certificate's PDF."""
+    render_certificate.render_certificate(platform(), number, datetime.now(UTC))
 
 
 def work(*, burst: bool = False) -> None:

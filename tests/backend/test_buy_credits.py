@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -154,6 +155,24 @@ def test_twenty_buyers_of_the_last_grams_get_them_once(stage: Stage, market: Mar
     assert [a.code for a in answers if isinstance(a, Problem)] == ["sold_out"] * 19
     assert [o["quantity_g"] for o in sold] == [500]
     assert available_g(market) == 0
+    assert market.conservation()["ok"]
+
+
+def test_an_order_confirmed_cancelled_and_expired_at_one_moment_ends_one_way(market: Market) -> None:
+    market.issued(1_000_000)
+
+    def end(order: dict[str, Any]) -> set[str]:
+        told, now = RECEIVED | {"amount_fen": order["amount_fen"]}, datetime.now(UTC)
+        request = keyed(market.operator.id)
+        at_once(
+            lambda: pay_order.confirm_payment(market.platform, request, order["id"], told, now),
+            lambda: release_credits.cancel_order(market.platform, order["id"], market.company.id, now),
+            lambda: release_credits.expire_orders(market.platform, now + timedelta(hours=1)),
+        )
+        return set(ok(market.company.get(f"/v1/orders/{order['id']}"), 200)["steps"])
+
+    for _ in range(6):
+        assert end(market.ordered(10)) in ({"reserved", last} for last in ("paid", "cancelled", "expired"))
     assert market.conservation()["ok"]
 
 

@@ -1,3 +1,5 @@
+"""From milligrams to whole grams, with nothing lost."""
+
 from datetime import date
 
 import pytest

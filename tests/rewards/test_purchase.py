@@ -1,3 +1,5 @@
+"""Prices and plans: exact, rounded once, never free."""
+
 from fractions import Fraction
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Check signs of 统一社会信用代码, and what a certificate must say."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

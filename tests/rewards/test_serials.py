@@ -1,3 +1,5 @@
+"""Serial numbers: printed, parsed, split, joined."""
+
 from datetime import date
 
 import pytest

@@ -21,7 +21,8 @@ order by pool
 limit %(limit)s
 
 -- name: hold_ingest_out
-select pg_advisory_xact_lock(hashtext('close'), 0)
+-- A month of a large city takes longer than other statements may (some 30 us a deed).
+select pg_advisory_xact_lock(hashtext('close'), 0), set_config('statement_timeout', '15min', true)
 
 -- name: close
 -- The batch and its members in one statement. Deferred foreign keys are not needed: they are checked at its end.
