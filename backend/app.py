@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from backend import api, auth, logs, metrics
 from backend.errors import PROBLEM_TYPE, Problem
 from backend.platform import Platform
+from backend.store import db
 
 log = structlog.get_logger()
 
@@ -89,6 +90,7 @@ def _answer_errors(app: Flask) -> None:
     app.register_error_handler(RecursionError, lambda _: answer(Problem("json_invalid", "nested too deeply")))
     app.register_error_handler(psycopg.OperationalError, database_away)
     app.register_error_handler(psycopg_pool.PoolTimeout, database_away)
+    app.register_error_handler(db.ClaimLost, database_away)  # lost every race: the batch may be sent again
     app.register_error_handler(Exception, unexpected)
 
 

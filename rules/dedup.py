@@ -11,6 +11,9 @@ The rules, in the order in which a record meets them (a record met by none stand
 3. (its own)    a record refused for itself (no distance, too fast, ...) takes no place in anybody's time.
 4. overlap      more than the class's tolerance of overlap with a deed that stands.
 
+Deeds that stand and take up the same asset again within the class's gap go on with one deed (`continues`). Totals of a
+day take no place in time; they count for what the deeds inside the day leave of them (`rest_of_day`).
+
 "Better" is `precedence`: deeds fixed in a closed pool first, then the evidence tier, then the earlier start, then
 client and event reference.
 """
@@ -19,13 +22,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from rules.model import CREDITED, DUPLICATE_OF, REFUSED, ExclusionClass
 
 MICRO = 1_000_000
+Act = tuple[str, bytes]  # issuer, digest of its number
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class Record:
     refusal: the code that this record earns for itself, '' when it is plausible.
     day: the civil day of the start in the deed's region; caps and point rounding are per person, class and day.
     measured_mg, points_micro: what it is worth before the day's cap. cap_mg: that cap, per pack and day; None: no cap.
-    fixed_mg, fixed_points: set when a closed pool holds the deed that this record made; nothing changes them.
+    fixed_mg, fixed_points, fixed_deed: set when a closed pool holds the deed of this record; nothing changes them.
+    acts: its own number (first) and those of earlier weighings of the same load. asset: the bike, the car.
+    root_id: the event as first sent, the same over corrections; apart: roots that a ruling says are other deeds.
     """
 
     event_id: int
@@ -46,7 +52,7 @@ class Record:
     ended_us: int
     day: date
     pack: str
-    act: tuple[str, bytes] | None = None
+    acts: tuple[Act, ...] = ()
     same_facts: tuple[str | int, ...] = ()
     refusal: str = ""
     measured_mg: int = 0
@@ -54,6 +60,11 @@ class Record:
     cap_mg: int | None = None
     fixed_mg: int | None = None
     fixed_points: int = 0
+    fixed_deed: int = 0
+    asset: bytes | None = None
+    aggregate: bool = False
+    root_id: int = 0
+    apart: frozenset[int] = frozenset()
 
     @property
     def precedence(self) -> tuple[bool, int, int, str, str]:
@@ -66,7 +77,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The fate of one record. `stands`: the event id of the record that stands for the deed, None when refused."""
+    """The fate of one record. `stands`: the event id of the record that leads the deed, None when refused."""
 
     verdict: str
     code: str
@@ -80,8 +91,12 @@ class _Group:
     """A record that leads, and the others that tell of the same record of the same act."""
 
     leader: Record
-    acts: set[tuple[str, bytes]] = field(default_factory=set)
+    acts: set[Act] = field(default_factory=set)
     members: list[tuple[Record, str]] = field(default_factory=list)
+
+    def apart(self, record: Record) -> bool:
+        """True when a ruling says that the record tells of another deed than somebody in the group."""
+        return any(_apart(record, other) for other in (self.leader, *(m for m, _ in self.members)))
 
 
 def settle(records: Iterable[Record], klass: ExclusionClass) -> dict[int, Outcome]:
@@ -90,36 +105,34 @@ def settle(records: Iterable[Record], klass: ExclusionClass) -> dict[int, Outcom
     The records must be closed under `related`: whoever overlaps or repeats a given record is given too. Amounts are
     right for the days of which all records are given.
     """
-    groups = _group(sorted(records, key=lambda r: r.precedence), klass)
-    standing: dict[int, Record] = {}
+    standing: list[Record] = []
     outcomes: dict[int, Outcome] = {}
     timeline = _Timeline(klass)
-    for group in groups:
+    for group in _group(sorted(records, key=lambda r: r.precedence), klass):
         leader = group.leader
         if leader.refusal:
-            fate = Outcome(REFUSED, leader.refusal, None)
-            member_fates = [fate] * len(group.members)
+            fates = [Outcome(REFUSED, leader.refusal, None)] * (1 + len(group.members))
         elif (other := timeline.met_by(leader)) is not None:
-            fate = Outcome(DUPLICATE_OF, "overlap", other.event_id)
-            member_fates = [Outcome(DUPLICATE_OF, rule, other.event_id) for _, rule in group.members]
+            rules = ("overlap", *(rule for _, rule in group.members))
+            fates = [Outcome(DUPLICATE_OF, rule, other.event_id) for rule in rules]
         else:
             timeline.add(leader)
-            standing[leader.event_id] = leader
-            fate = Outcome(CREDITED, "ok", leader.event_id)
-            member_fates = [Outcome(DUPLICATE_OF, rule, leader.event_id) for _, rule in group.members]
-        outcomes[leader.event_id] = fate
-        outcomes.update((m.event_id, f) for (m, _), f in zip(group.members, member_fates, strict=True))
-    outcomes.update(_amounts(standing.values()))
-    return outcomes
+            standing.append(leader)
+            fates = [Outcome(DUPLICATE_OF, rule, leader.event_id) for rule in ("", *(r for _, r in group.members))]
+        told = (leader, *(member for member, _ in group.members))
+        outcomes.update((r.event_id, fate) for r, fate in zip(told, fates, strict=True))
+    heads = _heads(standing, klass)
+    outcomes.update(_amounts(standing, heads))
+    return {e: replace(o, stands=heads.get(o.stands, o.stands)) if o.stands else o for e, o in outcomes.items()}
 
 
 def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
     """Gather the records of one act behind the best of them. `ordered` is by precedence."""
     groups: list[_Group] = []
-    by_act: dict[tuple[str, bytes], _Group] = {}
+    by_act: dict[Act, _Group] = {}
     placed: list[tuple[int, int, Record, _Group]] = []  # by start
     for place, record in enumerate(ordered):
-        group = by_act.get(record.act) if record.act else None
+        group = next((g for act in record.acts if (g := by_act.get(act)) and not g.apart(record)), None)
         rule = "same_act"
         if group is None:
             group, rule = _nearest(record, placed, klass), "same_record"
@@ -129,9 +142,9 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
         else:
             group.members.append((record, rule))
         insort(placed, (record.started_us, place, record, group))
-        if record.act:
-            by_act.setdefault(record.act, group)
-            group.acts.add(record.act)
+        for act in record.acts:
+            by_act.setdefault(act, group)
+        group.acts.update(record.acts)
     return groups
 
 
@@ -145,7 +158,7 @@ def _nearest(record: Record, placed: list[tuple[int, int, Record, _Group]], klas
     i = bisect_left(placed, (record.started_us - jitter_us, -1))
     while i < len(placed) and placed[i][0] <= record.started_us + jitter_us:
         _, place, other, group = placed[i]
-        if same_record(record, other, klass) and not _distinct(record, group, klass):
+        if same_record(record, other, klass) and not _distinct(record, group, klass) and not group.apart(record):
             start_off, end_off = record.started_us - other.started_us, record.ended_us - other.ended_us
             rank = (abs(start_off - end_off), abs(start_off) + abs(end_off), place)
             if best is None or rank < best[0]:
@@ -161,29 +174,63 @@ def same_record(a: Record, b: Record, klass: ExclusionClass) -> bool:
         abs(a.started_us - b.started_us) <= jitter_us
         and abs(a.ended_us - b.ended_us) <= jitter_us
         and a.same_facts == b.same_facts
+        and a.aggregate == b.aggregate
     )
 
 
 def overlap(a: Record, b: Record, klass: ExclusionClass) -> bool:
     """True when two plausible deeds share more of a person's time than the class tolerates."""
-    if klass.overlap_tolerance_s is None:
+    if klass.overlap_tolerance_s is None or a.aggregate or b.aggregate:
         return False
     shared_us = min(a.ended_us, b.ended_us) - max(a.started_us, b.started_us)
     return shared_us > klass.overlap_tolerance_s * MICRO
 
 
+def continues(a: Record, b: Record, klass: ExclusionClass) -> bool:
+    """True when one of two deeds takes up the other's asset within the class's gap."""
+    if klass.continue_gap_s is None or a.asset is None or a.asset != b.asset or a.pack != b.pack:
+        return False
+    gap_us = max(a.started_us, b.started_us) - min(a.ended_us, b.ended_us)
+    return gap_us <= klass.continue_gap_s * MICRO
+
+
 def related(a: Record, b: Record, klass: ExclusionClass) -> bool:
     """True when the fate of one record may depend on the other."""
-    if a.act is not None and a.act == b.act:
+    if a.acts and b.acts and not set(a.acts).isdisjoint(b.acts):
         return True
-    return same_record(a, b, klass) or (not a.refusal and not b.refusal and overlap(a, b, klass))
+    if same_record(a, b, klass):
+        return True
+    return not a.refusal and not b.refusal and (overlap(a, b, klass) or continues(a, b, klass))
+
+
+def _apart(a: Record, b: Record) -> bool:
+    return b.root_id in a.apart or a.root_id in b.apart
 
 
 def _distinct(record: Record, group: _Group, klass: ExclusionClass) -> bool:
     """True when the same issuer gave this record and the group different numbers, where that proves two deeds."""
-    if not klass.distinct_act_refs or record.act is None:
+    if not klass.distinct_act_refs or not record.acts or not group.acts:
         return False
-    return any(issuer == record.act[0] and digest != record.act[1] for issuer, digest in group.acts)
+    issuer, digest = record.acts[0]
+    return any(i == issuer and d != digest for i, d in group.acts) and record.acts[0] not in group.acts
+
+
+def _heads(standing: Iterable[Record], klass: ExclusionClass) -> dict[int, int]:
+    """Standing deeds that go on with another: event id -> event id of the one that began it."""
+    heads: dict[int, int] = {}
+    last: Record | None = None
+    for record in sorted(standing, key=lambda r: (r.started_us, r.event_id)):
+        if record.aggregate:
+            continue
+        if (
+            last
+            and last.fixed_deed == record.fixed_deed
+            and not _apart(last, record)
+            and continues(last, record, klass)
+        ):
+            heads[record.event_id] = heads.get(last.event_id, last.event_id)
+        last = record
+    return heads
 
 
 class _Timeline:
@@ -195,13 +242,13 @@ class _Timeline:
 
     def met_by(self, record: Record) -> Record | None:
         """The first standing deed that the record overlaps."""
-        if self._klass.overlap_tolerance_s is None:
+        if self._klass.overlap_tolerance_s is None or record.aggregate:
             return None
         met: Record | None = None
         i = bisect_left(self._standing, (record.ended_us,)) - 1
         while i >= 0:
             other = self._standing[i][2]
-            if overlap(record, other, self._klass):
+            if overlap(record, other, self._klass) and not _apart(record, other):
                 met = other
             elif other.ended_us <= record.started_us:
                 break
@@ -209,32 +256,49 @@ class _Timeline:
         return met
 
     def add(self, record: Record) -> None:
-        insort(self._standing, (record.started_us, record.event_id, record))
+        if not record.aggregate:
+            insort(self._standing, (record.started_us, record.event_id, record))
 
 
-def _amounts(standing: Iterable[Record]) -> dict[int, Outcome]:
+def _amounts(standing: Iterable[Record], heads: Mapping[int, int]) -> dict[int, Outcome]:
     """Cut each deed to its pack's cap of the day, and round points down once a day; fixed deeds come first."""
     outcomes: dict[int, Outcome] = {}
     days: dict[date, list[Record]] = defaultdict(list)
     for record in standing:
         days[record.day].append(record)
     for records in days.values():
-        left_mg: dict[str, int] = {}
-        micro = 0
-        for r in sorted(records, key=lambda r: r.by_time):
+        used_mg: dict[str, int] = defaultdict(int)
+        micro, given, counted_mg = 0, 0, 0
+        for r in sorted(records, key=lambda r: (r.aggregate, r.by_time)):
+            rest_mg = _rest(r, counted_mg)
+            reduction_mg = rest_mg if r.cap_mg is None else min(rest_mg, max(r.cap_mg - used_mg[r.pack], 0))
             if r.fixed_mg is not None:
-                left_mg[r.pack] = left_mg.get(r.pack, r.cap_mg or 0) - max(r.fixed_mg, 0)
-                outcomes[r.event_id] = Outcome(CREDITED, "ok", r.event_id, r.fixed_mg, r.fixed_points)
-                continue
-            reduction_mg = r.measured_mg
-            if r.cap_mg is not None:
-                reduction_mg = min(reduction_mg, max(left_mg.get(r.pack, r.cap_mg), 0))
-                left_mg[r.pack] = left_mg.get(r.pack, r.cap_mg) - max(reduction_mg, 0)
-            before = micro // MICRO
+                reduction_mg = r.fixed_mg
+            used_mg[r.pack] += max(reduction_mg, 0)
+            counted_mg += max(reduction_mg, 0)
             micro += _points_micro(r, reduction_mg)
-            code = "no_reduction" if r.measured_mg <= 0 else "capped" if reduction_mg < r.measured_mg else "ok"
-            outcomes[r.event_id] = Outcome(CREDITED, code, r.event_id, reduction_mg, micro // MICRO - before)
+            points = max(micro // MICRO - given, 0) if r.fixed_mg is None else r.fixed_points
+            given += points
+            code = _amount_code(r, rest_mg, reduction_mg, heads)
+            outcomes[r.event_id] = Outcome(CREDITED, code, r.event_id, reduction_mg, points)
     return outcomes
+
+
+def _rest(record: Record, counted_mg: int) -> int:
+    """What a deed is worth: a day's total only what the deeds inside the day leave of it."""
+    if not record.aggregate or record.measured_mg <= 0:
+        return record.measured_mg
+    return max(record.measured_mg - counted_mg, 0)
+
+
+def _amount_code(record: Record, rest_mg: int, reduction_mg: int, heads: Mapping[int, int]) -> str:
+    if record.measured_mg <= 0:
+        return "no_reduction"
+    if reduction_mg < rest_mg:
+        return "capped"
+    if rest_mg < record.measured_mg:
+        return "rest_of_day"
+    return "continues" if record.event_id in heads else "ok"
 
 
 def _points_micro(record: Record, reduction_mg: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from rules import model, quantification, reading, units
-from rules.model import Approval, ExclusionClass, Fact, Region
+from rules.model import Approval, ExclusionClass, Fact, Place, Region
 from rules.quantification import Value
 from rules.reading import Notes, Section
 
@@ -26,6 +26,7 @@ STATEMENTS = ("boundary", "baseline", "regulatory_surplus", "project_emissions",
 T = TypeVar("T")
 
 _CATEGORIES = ("clothing", "food", "housing", "travel", "goods", "office", "digital_finance")
+_REGION_RULES = ("start", "end", "declared")
 _RESERVED = (*quantification.RESULTS, "facts", "reduction_g", "reduction_mg", "points", "run")
 
 
@@ -35,6 +36,14 @@ class Number(NamedTuple):
     section: Section
     value: Value
     doc: dict[str, Any]
+
+
+def _position(row: Mapping[str, str]) -> tuple[int, int]:
+    """The latitude and longitude of a row, in millionths of a degree. Raises ValueError for what is none."""
+    lat, lon = reading.decimal(row["lat"]), reading.decimal(row["lon"])
+    if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
+        raise ValueError(f"{row['lat']}, {row['lon']}")
+    return int(lat * 1_000_000), int(lon * 1_000_000)
 
 
 def without_blanks(doc: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,6 +72,7 @@ class Drafts:
     def __init__(self) -> None:
         self.notes = Notes()
         self.regions: dict[str, Region] = {}
+        self.places: list[Place] = []
         self.parameters: dict[str, list[tuple[date, int]]] = {}
         self.classes: dict[str, list[tuple[date, ExclusionClass]]] = {}
         self.factors: dict[str, tuple[dict[str, Any], list[Number]]] = {}
@@ -77,6 +87,8 @@ class Drafts:
             self.notes.add(str(folder), 1, "no_folder")
         if (folder / "regions.csv").exists():
             self._regions(folder / "regions.csv", f"{folder.name}/regions.csv")
+        if (folder / "places.csv").exists():
+            self._places(folder / "places.csv", f"{folder.name}/places.csv")
         for name, take in (
             ("parameters", self._parameters),
             ("tariffs", self._tariffs),
@@ -94,12 +106,25 @@ class Drafts:
 
     def _regions(self, path: Path, file: str) -> None:
         with path.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
+            for line, row in enumerate(csv.DictReader(lines), 2):
                 try:
                     zone = ZoneInfo(row["timezone"])
-                    self.regions[row["code"]] = Region(row["code"], row["name_zh"], row["name_en"], row["parent"], zone)
+                    where = (*_position(row), int(row["radius_km"])) if row.get("radius_km") else ()
+                    names = (row["code"], row["name_zh"], row["name_en"], row["parent"])
+                    self.regions[row["code"]] = Region(*names, zone, *where)
                 except (KeyError, TypeError, ValueError) as error:
-                    self.notes.add(file, 1, "region_row", what=error)
+                    self.notes.add(file, line, "region_row", what=error)
+
+    def _places(self, path: Path, file: str) -> None:
+        with path.open(encoding="utf-8", newline="") as lines:
+            for line, row in enumerate(csv.DictReader(lines), 2):
+                try:
+                    self.places.append(Place(row["region"], *_position(row)))
+                except (KeyError, TypeError, ValueError) as error:
+                    self.notes.add(file, line, "place_row", what=error)
+                else:
+                    if row["region"] not in (*self.regions, ""):
+                        self.notes.add(file, line, "no_region", what=row["region"])
 
     def _parameters(self, section: Section) -> None:
         for item in section.sections("parameters", optional=True):
@@ -115,6 +140,7 @@ class Drafts:
                 overlap_tolerance_s=item.integer("overlap_tolerance_s", optional=True),
                 same_record_facts=tuple(item.texts("same_record_facts")) if "same_record_facts" in item else (),
                 distinct_act_refs=item.one_of("distinct_act_refs", ("true", "false"), "false") == "true",
+                continue_gap_s=item.integer("continue_gap_s", optional=True),
             )
             self._origin(item)
             if from_on:
@@ -263,7 +289,9 @@ class Drafts:
             "status_reason": section.both("status_reason"),
             "gas_basis": section.one_of("gas_basis", units.GAS_BASES),
             "boundary": section.text("boundary"),
+            "region_rule": section.one_of("region_rule", _REGION_RULES, "start").removeprefix("start"),
             "exclusion_class": section.text("exclusion_class"),
+            "aggregate": section.one_of("aggregate", ("true", "false"), "false").removeprefix("false"),
             "in_force_from": starts.isoformat() if starts else "",
             "in_force_to": ends.isoformat() if ends else "",
             "facts": fact_docs,

@@ -29,6 +29,7 @@ CODES: dict[str, str] = {
     "type_unknown": REFUSED,
     "subject_unknown": REFUSED,
     "region_unknown": REFUSED,
+    "region_contradicts": REFUSED,  # the coordinates lie elsewhere
     "in_future": REFUSED,
     "too_late": REFUSED,
     "not_in_force": REFUSED,
@@ -40,12 +41,17 @@ CODES: dict[str, str] = {
     "too_short": REFUSED,
     "too_long": REFUSED,
     "too_fast": REFUSED,
+    "withdrawn": REFUSED,  # the partner took it back
+    "corrected": REFUSED,  # replaced by other content under the same id
+    "review_refused": REFUSED,  # looked into, and not believed
     "act_ref_conflict": IN_REVIEW,  # the same object, claimed for another person or another kind of deed
     "same_act": DUPLICATE_OF,  # the same order, gate or weighing number
     "same_record": DUPLICATE_OF,  # start and end within the class's clock jitter
     "overlap": DUPLICATE_OF,  # nobody rides two bikes at once
     "no_reduction": CREDITED,  # measured zero or negative: counted, earns nothing
     "capped": CREDITED,  # the day's cap cut the amount
+    "rest_of_day": CREDITED,  # a day's total, less the deeds inside it
+    "continues": CREDITED,  # the same asset taken up again: one deed with the ride before
     "ok": CREDITED,
 }
 
@@ -56,13 +62,28 @@ POOLABLE_EVIDENCE = frozenset({"order", "device"})
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A province or prefecture of GB/T 2260. `parent` is the province's code, '' for a province."""
+    """A province or prefecture of GB/T 2260. `parent` is the province's code, '' for a province.
+
+    lat_udeg, lon_udeg: its reference point in millionths of a degree, WGS-84. radius_km: its reach from there.
+    """
 
     code: str
     name_zh: str
     name_en: str
     parent: str
     timezone: ZoneInfo
+    lat_udeg: int | None = None
+    lon_udeg: int | None = None
+    radius_km: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The seat of a county or district, in millionths of a degree, WGS-84. `region` is '' outside of our regions."""
+
+    region: str
+    lat_udeg: int
+    lon_udeg: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +107,7 @@ class ExclusionClass:
     overlap_tolerance_s: deeds overlapping by more than this are one deed; None: overlap says nothing.
     same_record_facts: facts that must be equal as well (two bags on one scale are not one bag).
     distinct_act_refs: two different numbers of one issuer prove two different deeds.
+    continue_gap_s: the same asset taken up again within this gap goes on with the same deed; None: never.
     """
 
     code: str
@@ -93,6 +115,7 @@ class ExclusionClass:
     overlap_tolerance_s: int | None
     same_record_facts: tuple[str, ...] = ()
     distinct_act_refs: bool = False
+    continue_gap_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +138,8 @@ class Pack:
     duration_max_s: int | None
     speed_max_m_per_h: int | None
     boundary: str
+    region_rule: str  # where a deed counts: `start` or `end` of it, or as `declared`
+    aggregate: bool  # its deeds are totals of a day, to be counted less the deeds inside them
     selector: str  # the choice fact by which factors are chosen (a material, an item), '' when there is none
     document: bytes = field(repr=False)  # the canonical pack.json: RFC 8785, everything a verifier needs
     content_sha256: str  # of `document`

@@ -33,8 +33,12 @@ REASONS: dict[str, tuple[str, str]] = {
         "No linked person was found for this record. Please link this app under “Me” first.",
     ),
     "region_unknown": (
-        "地区代码不在国家标准行政区划中，请核对后重新发送。",
-        "The region code is not in the national list. Please check it and send the record again.",
+        "没有可用的地区代码，也无法由坐标确定地区，请写明地区后用新编号重新发送。",
+        "The region is not in the national list or not clear from the coordinates. Please state it under a new id.",
+    ),
+    "region_contradicts": (
+        "记录的坐标不在所报的地区内，请核对地区代码和坐标系后用新编号重新发送。",
+        "The coordinates do not lie in the stated region. Please check region and datum and send it under a new id.",
     ),
     "in_future": (
         "记录的时间在未来，请在行为结束之后再发送，并检查设备时间。",
@@ -80,6 +84,18 @@ REASONS: dict[str, tuple[str, str]] = {
         "记录的速度超出了这种方式的合理范围，未能计入。",
         "The recorded speed is higher than this way of moving allows, so it was not counted.",
     ),
+    "withdrawn": (
+        "发送方已撤回这条记录，不再计入。",
+        "The app that sent this record has taken it back, so it no longer counts.",
+    ),
+    "corrected": (
+        "这条记录已被发送方的更正取代，以更正后的为准。",
+        "The app that sent this record has corrected it. The correction counts instead.",
+    ),
+    "review_refused": (
+        "经人工核实，这条记录未能计入。如有疑问可以申诉。",
+        "After a person looked into it, this record was not counted. You can appeal if you disagree.",
+    ),
     "act_ref_conflict": (
         "这个单号还出现在另一条不一致的记录中，我们正在核实，请稍候。",
         "This order number also appears in a record that does not agree. We are looking into it; please wait.",
@@ -103,6 +119,14 @@ REASONS: dict[str, tuple[str, str]] = {
     "capped": (
         "已计入，但达到了当日上限，只计到上限为止。明天再来！",
         "Counted, up to the day's limit. There is room again tomorrow!",
+    ),
+    "rest_of_day": (
+        "已计入。当天已单独计入的部分不再重复计算。",
+        "Counted, less what was already counted for single acts of that day.",
+    ),
+    "continues": (
+        "已计入，与刚才的行程合并为同一次。",
+        "Counted, as one act together with the one just before.",
     ),
     "ok": (
         "已计入，感谢您的绿色行动！",

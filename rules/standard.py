@@ -22,7 +22,7 @@ import rfc8785
 
 from rules import quantification, units
 from rules.drafts import STATEMENTS, Drafts, Number, PackDraft, without_blanks
-from rules.model import Approval, ExclusionClass, Pack, Region
+from rules.model import Approval, ExclusionClass, Pack, Place, Region
 from rules.quantification import Method, Plan, Value
 from rules.reading import Section, StandardError
 
@@ -95,6 +95,7 @@ class Standard:
 
     packs: tuple[Pack, ...]
     regions: Mapping[str, Region]
+    places: tuple[Place, ...]
     factors: Mapping[str, Factor]
     tariffs: tuple[Tariff, ...]
     approvals: tuple[Approval, ...]
@@ -112,6 +113,11 @@ class Standard:
             if pack.event_type == event_type and pack.in_force_from <= on < (pack.in_force_to or date.max):
                 return pack
         return None
+
+    @property
+    def fact_names(self) -> frozenset[str]:
+        """All members of `data` that some methodology asks for."""
+        return frozenset(fact.name for pack in self.packs for fact in pack.facts)
 
     def has_type(self, event_type: str) -> bool:
         """Whether any pack, in force or not, measures that event type."""
@@ -273,6 +279,7 @@ class _Checking:
         return Standard(
             packs=tuple(packs),
             regions=self.found.regions,
+            places=tuple(self.found.places),
             factors=factors,
             tariffs=tuple(Tariff(code, one.value, one.doc) for code, numbers in tariffs.items() for one in numbers),
             approvals=tuple(approval for _, approval in self.found.approvals),
@@ -352,8 +359,10 @@ class _Checking:
             facts=tuple(draft.facts),
             duration_min_s=draft.bounds["duration_min_s"],
             duration_max_s=draft.bounds["duration_max_s"],
+            aggregate=doc.get("aggregate") == "true",
             speed_max_m_per_h=None if speed is None else speed * 1000,
             boundary=doc["boundary"],
+            region_rule=doc.get("region_rule", "start"),
             selector=draft.selector,
             document=document,
             content_sha256=hashlib.sha256(document).hexdigest(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import request
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from backend import api, auth
@@ -39,7 +38,5 @@ class TokenSchema(Schema):
 @auth.allow(auth.ANYONE)
 def create_token(form: dict[str, Any]) -> dict[str, Any]:
     """A short-lived access token for a client assertion signed with one of the client's keys."""
-    bases = {api.platform().settings.public_url.rstrip("/"), request.host_url.rstrip("/")}
-    audiences = [base + path for base in sorted(bases) for path in ("", "/", "/v1/oauth/token")]
-    token = issue_token.issue_token(api.platform(), form["client_assertion"], audiences, datetime.now(UTC))
+    token = issue_token.issue_token(api.platform(), form["client_assertion"], datetime.now(UTC))
     return {"access_token": token, "token_type": "Bearer", "expires_in": auth.ACCESS_S}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -38,12 +38,16 @@ class ActClaim:
     started_at: datetime
 
 
+NewActClaim = tuple[str, bytes, int, str, int, datetime]  # issuer, digest, person, class, event, started_at
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A settled event as the books have it now."""
+    """A settled event as the books have it now. `account` is the person to whom it was credited, before any merge."""
 
     record: Record
     person_id: int
+    account: int
     klass: str
     evidence: str
     started_at: datetime
@@ -58,6 +62,7 @@ class Known:
     reduction_mg: int
     points: int
     version: int
+    batch_id: int | None  # the batch that holds its deed
 
     @property
     def fate(self) -> tuple[str, str, int | None, int | None, int, int]:
@@ -84,6 +89,11 @@ def find_people(conn: db.Connection, client_id: str, subjects: Iterable[str]) ->
 def lock_people(conn: db.Connection, people: Iterable[int]) -> None:
     """One advisory lock a person, in id order, until the transaction ends."""
     conn.execute(SQL["lock_people"], {"people": list(people)})
+
+
+def find_merged(conn: db.Connection, people: Iterable[int]) -> bool:
+    """True when one of them has been merged into another person."""
+    return bool(db.rows(conn, SQL["find_merged"], people=list(people)))
 
 
 def find_consents(conn: db.Connection, people: Iterable[int]) -> dict[int, list[tuple[datetime, datetime | None]]]:
@@ -124,6 +134,19 @@ def find_act_claims(conn: db.Connection, acts: Sequence[tuple[str, bytes]]) -> d
     return {(issuer, digest): ActClaim(*rest) for issuer, digest, *rest in rows}
 
 
+def find_act_events(
+    conn: db.Connection, acts: Sequence[tuple[tuple[int, str], tuple[str, bytes]]]
+) -> list[tuple[tuple[int, str], datetime]]:
+    """When the events of these persons and classes began that carry these numbers: ((person, class), started_at)."""
+    if not acts:
+        return []
+    rows = db.rows(
+        conn, SQL["find_act_events"], people=[key[0] for key, _ in acts], classes=[key[1] for key, _ in acts],
+        issuers=[act[0] for _, act in acts], digests=[act[1] for _, act in acts],
+    )  # fmt: skip
+    return [((person_id, klass), at) for person_id, klass, at in rows]
+
+
 def find_neighbours(
     conn: db.Connection, standard: Standard, windows: Mapping[tuple[int, str], tuple[int, int]]
 ) -> dict[tuple[int, str], list[Known]]:
@@ -149,23 +172,28 @@ def find_neighbours(
 
 
 def _known(standard: Standard, row: tuple[Any, ...]) -> Known:
-    (event_id, person_id, klass, evidence, client_id, event_ref, started_at, ended_at, day, pack, issuer, act, facts,
-     refusal, measured_mg, points_micro, cap_mg, verdict, code, stands, deed_id, reduction_mg, points, version,
-     pooled, pack_version, region) = row  # fmt: skip
-    rule = standard.exclusion_class(klass, day)
-    where = standard.region(region)
+    (event_id, person_id, account, klass, evidence, client_id, event_ref, started_at, ended_at, day, pack, pack_version,
+     region, issuer, act, prior_issuer, prior_act, asset, facts, refusal, measured_mg, points_micro, cap_mg, root_id,
+     apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id) = row  # fmt: skip
+    rule, where = standard.exclusion_class(klass, day), standard.region(region)
+    used = standard.pack_version(pack, pack_version)
     assert where is not None
+    fixed = batch_id is not None and verdict == CREDITED
     record = Record(
         event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, _micros(started_at), _micros(ended_at), day,
-        pack, (issuer, act) if act else None, tuple(facts.get(n, "") for n in rule.same_record_facts), refusal,
-        measured_mg, points_micro, cap_mg,
+        pack, acts((issuer, act), (prior_issuer, prior_act)), tuple(facts.get(n, "") for n in rule.same_record_facts),
+        refusal, measured_mg, points_micro, cap_mg, reduction_mg if fixed else None, points if fixed else 0,
+        deed_id if fixed else 0, asset, used is not None and used.aggregate, root_id, frozenset(apart or ()),
     )  # fmt: skip
-    if pooled and verdict == CREDITED:
-        record = replace(record, fixed_mg=reduction_mg, fixed_points=points)
     return Known(
-        record, person_id, klass, evidence, started_at, ended_at, pack_version, region, where.timezone,
-        verdict, code, stands, deed_id, reduction_mg, points, version,
+        record, person_id, account, klass, evidence, started_at, ended_at, pack_version, region, where.timezone,
+        verdict, code, stands, deed_id, reduction_mg, points, version, batch_id,
     )  # fmt: skip
+
+
+def acts(*numbers: tuple[str | None, bytes | None]) -> tuple[tuple[str, bytes], ...]:
+    """The numbers that are there."""
+    return tuple((issuer, digest) for issuer, digest in numbers if issuer is not None and digest is not None)
 
 
 def _micros(at: datetime) -> int:
@@ -198,7 +226,7 @@ def add_claims(conn: db.Connection, client_id: str, claims: Sequence[tuple[bytes
         raise db.ClaimLost
 
 
-def add_act_claims(conn: db.Connection, claims: Sequence[tuple[str, bytes, int, str, int, datetime]]) -> None:
+def add_act_claims(conn: db.Connection, claims: Sequence[NewActClaim]) -> None:
     """Claim issuers' numbers: (issuer, digest, person, class, event, started_at). Raises ClaimLost if one was taken."""
     if not claims:
         return

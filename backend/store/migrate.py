@@ -19,9 +19,9 @@ SQL = statements.of("migrate")
 
 
 def pending(conn: db.Connection) -> list[Path]:
-    """The migrations this database has not seen, in order."""
-    conn.execute(SQL["create_log"])
-    done = {name for (name,) in db.rows(conn, SQL["applied"])}
+    """The migrations this database has not seen, in order. Changes nothing."""
+    [(has_log,)] = db.rows(conn, SQL["has_log"])
+    done = {name for (name,) in db.rows(conn, SQL["applied"])} if has_log else set()
     return [path for path in sorted(FOLDER.glob("*.sql")) if path.name not in done]
 
 
@@ -29,6 +29,7 @@ def upgrade(database_url: str) -> list[str]:
     """Bring the database to the newest schema; the names of the migrations applied. Safe to run at any time."""
     with psycopg.connect(database_url, autocommit=True) as conn, conn.transaction():
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        conn.execute(SQL["create_log"])
         applied = []
         for path in pending(conn):
             conn.execute(path.read_bytes())

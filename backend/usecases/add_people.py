@@ -49,6 +49,9 @@ def _link(conn: db.Connection, secret: str, client_id: str, rows: Sequence[Row])
     missing = [ref for ref, digest in refs.items() if digest not in links]
     wanted = list(dict.fromkeys(keys.get(ref, refs[ref]) for ref in missing if keys.get(ref) not in people))
     created = dict(zip(wanted, clients.add_people(conn, len(wanted)), strict=True))
+    for ref, digest in refs.items():  # linked before without a login: now they can log in
+        if ref in keys and digest in links and keys[ref] not in people:
+            created[keys[ref]] = links[digest][0]
     known = set(keys.values())
     clients.add_person_keys(conn, {key: person for key, person in created.items() if key in known})
     people |= created

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psycopg
 import psycopg_pool
 import redis
 
 from backend.platform import Platform
 from backend.store import migrate
-import contextlib
 
 
 def check_readiness(platform: Platform) -> dict[str, bool]:

@@ -15,7 +15,7 @@ from typing import Any
 from backend import auth, metrics
 from backend.platform import Platform
 from backend.store import db, events
-from backend.usecases import judge_events, post_deeds, read_events, settle_deeds
+from backend.usecases import judge_events, keep_packs, post_deeds, read_events, settle_deeds
 from backend.usecases.judge_events import Judged, Person, Reporter
 from backend.usecases.read_events import Malformed, Message
 from backend.usecases.settle_deeds import Settlement
@@ -40,7 +40,8 @@ def ingest_events(platform: Platform, client_id: str, body: bytes, now: datetime
 
     Raises Problem json_invalid, batch_empty, batch_too_large.
     """
-    items, single = read_events.read_events(body, platform.settings.batch_max)
+    items, single = read_events.read_events(body, platform.settings.batch_max, platform.standard.fact_names)
+    keep_packs.keep_packs(platform)
     verdicts = platform.db.retrying(lambda conn: _ingest(conn, platform, client_id, items, now))
     metrics.count_verdicts(Counter((v["verdict"], v["code"]) for v in verdicts))
     return verdicts, single
@@ -65,7 +66,8 @@ def _ingest(
     claims = [(digests[i], messages[i].content_digest, e, messages[i].started_at) for i, e in distinct.items()]
     events.add_claims(conn, client_id, claims)
     reused = [_reused(messages[i], have.event_ids[i]) for i, original in repeated.items() if original is None]
-    post_deeds.post_arrivals(conn, platform, [*judged, *reused], settlement, firsts, have.reporter.client_id, now)
+    kept = firsts | {j.event_id: _first(j, settlement) for j in reused}
+    post_deeds.post_deeds(conn, platform, [*judged, *reused], settlement, kept, client_id, now)
     answer = _Answer(platform, client_id)
     told = iter(range(len(messages)))
     return [
@@ -82,6 +84,8 @@ def _prefetch(conn: db.Connection, client_id: str, messages: Sequence[Message], 
     reporter = Reporter(*events.find_reporter(conn, client_id))
     found = events.find_people(conn, client_id, {m.subject for m in messages})
     events.lock_people(conn, found.values())
+    if events.find_merged(conn, found.values()):  # between the look and the lock
+        raise db.ClaimLost
     consents = events.find_consents(conn, found.values())
     people = {subject: Person(p, consents.get(p, ())) for subject, p in found.items()}
     claims = events.find_claims(conn, client_id, digests)

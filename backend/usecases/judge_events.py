@@ -7,12 +7,13 @@ person's other deeds is settled afterwards.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from backend import auth
+from backend.store import events
 from backend.usecases.read_events import Message
-from rules import eligibility, quantification, verification
+from rules import eligibility, places, quantification, verification
 from rules.dedup import MICRO, Record
 from rules.model import EVIDENCE_TIERS, ExclusionClass, Pack, Region
 from rules.standard import Standard
@@ -50,6 +51,8 @@ class Judged:
     evidence: str | None = None
     facts: dict[str, int | str] | None = None
     record: Record | None = None
+    root_id: int | None = None  # of the event as first sent, when this is a correction of it
+    suspicion: int = 0  # points, of a believable record that does not fit its own coordinates
 
 
 def judge_event(
@@ -62,9 +65,9 @@ def judge_event(
     if person is None:
         return Judged(message, event_id, "subject_unknown", "subject")
     who = person.person_id
-    region = standard.region(message.region)
-    if region is None:
-        return Judged(message, event_id, "region_unknown", "data.region", person_id=who)
+    region, code, field, suspicion = _place(standard, message)
+    if region is None or code:
+        return Judged(message, event_id, code, field, person_id=who, region=region)
     if code := eligibility.time_code(standard, region, message.started_at, message.ended_at, now):
         field = "data.ended_at" if code == "in_future" else "data.started_at"
         return Judged(message, event_id, code, field, region=region, person_id=who)
@@ -73,7 +76,19 @@ def judge_event(
         return Judged(message, event_id, "not_in_force", "data.started_at", region=region, person_id=who)
     if not eligibility.consented(person.consents, message.started_at):
         return Judged(message, event_id, "no_consent", "subject", region=region, pack=pack, person_id=who)
-    return _measured(standard, secret, reporter, person, message, event_id, region, pack)
+    judged = _measured(standard, secret, reporter, person, message, event_id, region, pack)
+    return replace(judged, suspicion=suspicion) if suspicion else judged
+
+
+def _place(standard: Standard, message: Message) -> places.Finding:
+    """The one region of a deed, by the rule of its pack, and whether its coordinates agree."""
+    declared = standard.region(message.region) if message.region else None
+    if message.where is None or (message.region and not declared):
+        return places.Finding(declared) if declared else places.Finding(None, "region_unknown", "data.region")
+    on = message.started_at.astimezone((declared or standard.nation).timezone).date()
+    pack = standard.pack(message.event_type, on)
+    rule = pack.region_rule if pack else "start"
+    return places.check(standard, rule, declared, message.where, message.data.get("distance_m"), on)
 
 
 def _measured(
@@ -100,14 +115,27 @@ def _measured(
         ended_us=ended_us,
         day=day,
         pack=pack.code,
-        act=(message.act[0], auth.digest(secret, "act", *message.act)) if message.act else None,
+        acts=events.acts(number_digest(secret, message.act), number_digest(secret, message.prior)),
         same_facts=same_facts(klass, facts),
         refusal=refusal,
         measured_mg=value.reduction_mg if value else 0,
         points_micro=value.points_micro if value else 0,
         cap_mg=value.daily_cap_mg if value else None,
+        asset=asset_digest(secret, reporter.client_id, message.asset_ref),
+        aggregate=pack.aggregate,
+        root_id=event_id,
     )
     return Judged(message, event_id, "", field, person.person_id, region, pack, klass, evidence, facts, record)
+
+
+def number_digest(secret: str, number: tuple[str, str] | None) -> tuple[str, bytes] | tuple[None, None]:
+    """(issuer, keyed digest) of an issuer's number."""
+    return (number[0], auth.digest(secret, "act", *number)) if number else (None, None)
+
+
+def asset_digest(secret: str, client_id: str, asset_ref: str | None) -> bytes | None:
+    """The keyed digest of a partner's own name for a bike or a car."""
+    return auth.digest(secret, "asset", client_id, asset_ref) if asset_ref else None
 
 
 def same_facts(klass: ExclusionClass, facts: Mapping[str, int | str]) -> tuple[int | str, ...]:

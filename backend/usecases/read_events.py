@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from backend.errors import Problem
+from rules.places import Where
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -24,13 +25,24 @@ _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
 
+class _Point(msgspec.Struct):
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+
+
 class _Data(msgspec.Struct):
+    """Coordinates serve for checks and are reduced to a region; with one, the region itself may be left out."""
+
     started_at: Instant
-    region: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")]
     evidence: Literal["order", "device", "screenshot", "self_declared"]
     ended_at: Instant | None = None
     act_ref: ActRef | None = None
+    prior_ref: ActRef | None = None
     asset_ref: Text | None = None
+    region: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")] | None = None
+    origin: _Point | None = None
+    destination: _Point | None = None
+    datum: Literal["WGS-84", "GCJ-02", "BD-09"] | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -54,9 +66,11 @@ class Message:
     subject: str
     started_at: datetime
     ended_at: datetime
-    region: str
+    region: str | None
+    where: Where | None
     evidence: str
     act: tuple[str, str] | None
+    prior: tuple[str, str] | None
     asset_ref: str | None
     data: dict[str, Any]
     content_digest: bytes
@@ -78,10 +92,10 @@ _data = msgspec.json.Decoder(_Data)
 _any = msgspec.json.Decoder()
 
 
-def read_events(body: bytes, limit: int) -> tuple[list[Message | Malformed], bool]:
+def read_events(body: bytes, limit: int, names: frozenset[str]) -> tuple[list[Message | Malformed], bool]:
     """The items of a body in order, and whether it was a single event rather than a batch.
 
-    Raises Problem json_invalid, batch_empty, batch_too_large.
+    names: the facts that some methodology asks for; other members of data are neither refused nor kept. Raises Problem json_invalid, batch_empty, batch_too_large.
     """
     single = body.lstrip(b" \t\r\n")[:1] == b"{"
     try:
@@ -94,17 +108,17 @@ def read_events(body: bytes, limit: int) -> tuple[list[Message | Malformed], boo
         raise Problem("batch_empty")
     if len(raws) > limit:
         raise Problem("batch_too_large", f"{len(raws)} events; at most {limit} in one batch")
-    return [_read(raw) for raw in raws], single
+    return [_read(raw, names) for raw in raws], single
 
 
-def _read(raw: msgspec.Raw) -> Message | Malformed:
+def _read(raw: msgspec.Raw, names: frozenset[str]) -> Message | Malformed:
     try:
         envelope = _envelope.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         return _malformed(_ref(raw), str(error), "")
     try:
         data, facts = _data.decode(envelope.data), _any.decode(envelope.data)
-        return _message(envelope, data, facts)
+        return _message(envelope, data, {n: _number(n, facts[n]) for n in names & facts.keys()})
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         return _malformed(envelope.id, str(error), "data")
 
@@ -114,14 +128,33 @@ def _message(envelope: _Envelope, data: _Data, facts: dict[str, Any]) -> Message
     ended_at = _instant(data.ended_at or data.started_at, "ended_at")
     if ended_at < started_at:
         raise msgspec.ValidationError("Expected an end that is not before the start - at `$.ended_at`")
-    facts = {name: _number(name, value) for name, value in facts.items()}
-    issuer, _, number = (data.act_ref or "").partition(":")
-    told = facts | {"started_at": started_at.isoformat(), "ended_at": ended_at.isoformat()}
+    told = facts | {
+        "started_at": started_at.isoformat(), "ended_at": ended_at.isoformat(), "region": data.region,
+        "evidence": data.evidence, "act_ref": data.act_ref, "prior_ref": data.prior_ref, "asset_ref": data.asset_ref,
+    }  # fmt: skip
     content = msgspec.json.encode([envelope.type, envelope.subject, told], order="deterministic")
     return Message(
-        envelope.id, envelope.type, envelope.subject, started_at, ended_at, data.region, data.evidence,
-        (issuer, number) if data.act_ref else None, data.asset_ref, facts, hashlib.sha256(content).digest(),
+        envelope.id, envelope.type, envelope.subject, started_at, ended_at, data.region, _where(data), data.evidence,
+        _number_of(data.act_ref), _number_of(data.prior_ref), data.asset_ref, facts, hashlib.sha256(content).digest(),
     )  # fmt: skip
+
+
+def _where(data: _Data) -> Where | None:
+    """The coordinates of an event; they are no part of what is kept, not even of the digest of its content."""
+    origin, destination = ((point.lat, point.lon) if point else None for point in (data.origin, data.destination))
+    if not origin and not destination:
+        if data.region is None:
+            raise msgspec.ValidationError("Object missing required field `region`")
+        return None
+    if data.datum is None:
+        raise msgspec.ValidationError("Object missing required field `datum`")
+    return Where(origin, destination, data.datum)
+
+
+def _number_of(ref: str | None) -> tuple[str, str] | None:
+    """(issuer, number) of an act_ref."""
+    issuer, _, number = (ref or "").partition(":")
+    return (issuer, number) if ref else None
 
 
 def _instant(value: datetime, name: str) -> datetime:

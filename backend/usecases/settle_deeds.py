@@ -1,4 +1,4 @@
-"""Settle new records among a person's other deeds, and find the difference to what the books say.
+"""Settle records among a person's other deeds, and find the difference to what the books say.
 
 The neighbourhood of a record is its civil day (caps and point rounding) and whatever overlaps or repeats a record of
 that day; it is read in one statement for the whole batch and widened only where a chain of deeds leaves the window.
@@ -7,7 +7,7 @@ that day; it is read in one statement for the whole batch and widened only where
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
@@ -16,12 +16,28 @@ from backend.store import db, events
 from backend.store.events import Known
 from backend.usecases.judge_events import Judged, micros
 from rules import dedup
-from rules.dedup import MICRO, Outcome, Record
-from rules.model import CREDITED, IN_REVIEW, ExclusionClass
+from rules.dedup import MICRO, Outcome
+from rules.model import CREDITED, IN_REVIEW, REFUSED, ExclusionClass
 from rules.standard import Standard
 
 Key = tuple[int, str]  # person, exclusion class
 Window = tuple[int, int]  # microseconds since 1970, half open
+ALWAYS: Window = (0, 2**53)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a settlement starts from, beside new events.
+
+    removed: known events that no longer count -> the code they are refused with from now on.
+    replaced: known events -> the new event that stands in their place. around: where the removed ones lie.
+    whole: persons and classes to settle from the first deed to the last (a merge).
+    """
+
+    removed: Mapping[int, str] = field(default_factory=dict)
+    replaced: Mapping[int, int] = field(default_factory=dict)
+    around: Sequence[tuple[Key, datetime]] = ()
+    whole: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +50,17 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class DeedChange:
-    """A new version of a deed: who holds it now and for how much, and the difference to post."""
+    """A new version of a deed: who holds it, since when and for how much, and what the books said before."""
 
     deed_id: int
-    holder: int  # event id
-    is_new: bool
+    holder: Known
+    ended_at: datetime
     stands: bool
     reduction_mg: int
     points: int
-    reduction_diff_mg: int
-    points_diff: int
+    before: Known | None  # the former holder; None: a new deed
+    before_mg: int
+    before_points: int
 
 
 @dataclass(slots=True)
@@ -51,180 +68,268 @@ class Settlement:
     """The fates of the new events, the changed fates of known ones, and the deeds to write."""
 
     fates: dict[int, Fate] = field(default_factory=dict)
-    changed: dict[int, Fate] = field(default_factory=dict)
+    changed: dict[int, tuple[Known, Fate]] = field(default_factory=dict)
     deeds: list[DeedChange] = field(default_factory=list)
-    known: dict[int, Known] = field(default_factory=dict)
-    act_claims: list[Judged] = field(default_factory=list)
+    act_claims: list[events.NewActClaim] = field(default_factory=list)
 
 
-def settle_deeds(conn: db.Connection, standard: Standard, judged: Sequence[Judged]) -> Settlement:
+def settle_deeds(
+    conn: db.Connection, standard: Standard, judged: Sequence[Judged], change: Change | None = None
+) -> Settlement:
     """Settle judged events that carry a record. Persons must be locked. Reads only; the caller writes."""
+    change = change or Change()
     result = Settlement()
     fresh, instants = _meet_act_claims(conn, judged, result)
-    classes = {j.klass.code: j.klass for j in judged if j.klass}
-    known = _neighbourhoods(conn, standard, classes, fresh, instants)
-    for key, newcomers in fresh.items():
-        _settle_one(newcomers, known[key], classes[key[1]], result)
+    for key, at in change.around:
+        instants[key].append(at)
+    keys = {*fresh, *instants, *change.whole}
+    known = _neighbourhoods(conn, standard, keys, fresh, instants, change)
+    for key in sorted(keys):
+        klass = standard.exclusion_class(key[1], date.max)
+        settling = _Settling(klass, fresh[key], known[key], change, key in change.whole)
+        settling.run(result, lambda: events.take_ids(conn, 1)[0])
     return result
 
 
 def _meet_act_claims(
     conn: db.Connection, judged: Sequence[Judged], result: Settlement
-) -> tuple[dict[Key, list[Judged]], dict[Key, list[datetime]]]:
+) -> tuple[dict[Key, list[Known]], dict[Key, list[datetime]]]:
     """Split off the events whose act_ref names another person's deed; where a claimed act was, for the others."""
-    acts = sorted({j.record.act for j in judged if j.record and j.record.act})
-    claims = events.find_act_claims(conn, acts)
-    fresh: dict[Key, list[Judged]] = defaultdict(list)
+    claims = events.find_act_claims(conn, sorted({a for j in judged if j.record for a in j.record.acts}))
+    fresh: dict[Key, list[Known]] = defaultdict(list)
     instants: dict[Key, list[datetime]] = defaultdict(list)
-    for j in judged:
-        if j.record is None or j.person_id is None or j.klass is None:
+    for entry in (_entry(j) for j in judged if j.record):
+        key = (entry.person_id, entry.klass)
+        met = [claims[act] for act in entry.record.acts if act in claims]
+        if any((claim.person_id, claim.klass) != key for claim in met):
+            result.fates[entry.record.event_id] = Fate(Outcome(IN_REVIEW, "act_ref_conflict", None), None)
             continue
-        key = (j.person_id, j.klass.code)
-        if j.record.act:
-            if j.record.act not in claims:
-                claims[j.record.act] = events.ActClaim(*key, j.event_id, j.message.started_at)
-                result.act_claims.append(j)
-            claim = claims[j.record.act]
-            if (claim.person_id, claim.klass) != key:
-                result.fates[j.event_id] = Fate(Outcome(IN_REVIEW, "act_ref_conflict", None), None)
-                continue
-            instants[key].append(claim.started_at)
-        fresh[key].append(j)
+        for act in entry.record.acts:
+            if act not in claims:
+                claims[act] = events.ActClaim(*key, entry.record.event_id, entry.started_at)
+                result.act_claims.append((*act, *key, entry.record.event_id, entry.started_at))
+        instants[key] += [claim.started_at for claim in met]
+        fresh[key].append(entry)
     return fresh, instants
 
 
-def _neighbourhoods(
-    conn: db.Connection, standard: Standard, classes: Mapping[str, ExclusionClass],
-    fresh: Mapping[Key, list[Judged]], instants: Mapping[Key, list[datetime]],
-) -> dict[Key, list[Known]]:  # fmt: skip
-    """The known records around the new ones, by person and class, closed as `dedup.settle` wants them."""
-    reach_us = {code: (standard.max_duration_s(code) + k.jitter_s) * MICRO for code, k in classes.items()}
-    windows: dict[Key, Window] = {}
-    for key, newcomers in fresh.items():
-        hull = _hull(_days(newcomers), reach_us[key[1]])
-        at = [micros(i) for i in instants[key]]
-        windows[key] = (min([hull[0], *at]), max([hull[1], *(i + 1 for i in at)]))
-    known = events.find_neighbours(conn, standard, windows)
-    while wider := {
-        key: window
-        for key in fresh
-        if (window := _needed(fresh[key], known[key], classes[key[1]], reach_us[key[1]], windows[key])) != windows[key]
-    }:
-        windows |= wider
-        known |= events.find_neighbours(conn, standard, wider)
-    return known
-
-
-def _needed(
-    fresh: Sequence[Judged], known: Sequence[Known], klass: ExclusionClass, reach_us: int, window: Window
-) -> Window:
-    """The window that holds every record on which a fate or an amount can depend, as far as is known yet."""
-    if not known:
-        return window
-    zones = {k.record.event_id: k.timezone for k in known} | {j.event_id: _zone(j) for j in fresh}
-    others = [k.record for k in known]
-    group = dedup.closure(_records(fresh), others, klass)
-    days = {(r.day, zones[r.event_id]) for r in group}
-    first_us, last_us = _hull(days, reach_us)
-    dates = {day for day, _ in days}
-    mates = [r for r in others if r.day in dates]
-    for r in dedup.closure(mates, others, klass):
-        first_us, last_us = min(first_us, r.started_us - reach_us), max(last_us, r.ended_us + reach_us)
-    return (min(window[0], first_us), max(window[1], last_us))
-
-
-def _settle_one(newcomers: Sequence[Judged], known: Sequence[Known], klass: ExclusionClass, result: Settlement) -> None:
-    """Settle one person's records of one class and note what is new and what has changed."""
-    fresh = _records(newcomers)
-    others = [k.record for k in known]
-    outcomes = dedup.settle([*others, *fresh], klass)
-    touched = {r.day for r in dedup.closure(fresh, others, klass)}
-    by_id = {k.record.event_id: k for k in known}
-    affected = [r.event_id for r in (*others, *fresh) if r.day in touched]
-    deed_of, superseded = _name_deeds(affected, outcomes, by_id)
-    for event_id in affected:
-        outcome = outcomes[event_id]
-        fate = Fate(outcome, _deed_of(outcome, deed_of, by_id))
-        before = by_id.get(event_id)
-        if before is None:
-            result.fates[event_id] = fate
-        elif before.fate != (
-            outcome.verdict,
-            outcome.code,
-            outcome.stands,
-            fate.deed_id,
-            outcome.reduction_mg,
-            outcome.points,
-        ):
-            result.changed[event_id] = fate
-            result.known[event_id] = before
-    holders = {deed: known_one for known_one in known if known_one.verdict == CREDITED and (deed := known_one.deed_id)}
-    for event_id, deed_id in deed_of.items():
-        _note_deed(deed_id, event_id, outcomes[event_id], holders.get(deed_id), result)
-    for deed_id in superseded:
-        holder = holders[deed_id]
-        result.known[holder.record.event_id] = holder
-        result.deeds.append(
-            DeedChange(deed_id, holder.record.event_id, False, False, 0, 0, -holder.reduction_mg, -holder.points)
-        )
-
-
-def _name_deeds(
-    affected: Iterable[int], outcomes: Mapping[int, Outcome], by_id: Mapping[int, Known]
-) -> tuple[dict[int, int], list[int]]:
-    """Which deed each standing event holds: its own, else one it takes over, else a new one named after it.
-
-    Also the deeds that nobody holds any longer.
-    """
-    affected = list(affected)
-    standing = [e for e in affected if outcomes[e].verdict == CREDITED]
-    deed_of: dict[int, int] = {}
-    free: dict[int, list[int]] = defaultdict(list)  # standing event -> deeds of the events it displaces
-    for event_id in affected:
-        before, after = by_id.get(event_id), outcomes[event_id]
-        if before is None or before.verdict != CREDITED or before.deed_id is None:
-            continue
-        if after.verdict == CREDITED:
-            deed_of[event_id] = before.deed_id
-        else:
-            free[after.stands or 0].append(before.deed_id)
-    for event_id in standing:
-        if event_id not in deed_of:
-            taken = sorted(free.get(event_id, ()))
-            deed_of[event_id] = taken[0] if taken else event_id
-    held = set(deed_of.values())
-    return deed_of, sorted(d for deeds in free.values() for d in deeds if d not in held)
-
-
-def _deed_of(outcome: Outcome, deed_of: Mapping[int, int], by_id: Mapping[int, Known]) -> int | None:
-    if outcome.stands is None:
-        return None
-    return deed_of[outcome.stands] if outcome.stands in deed_of else by_id[outcome.stands].deed_id
-
-
-def _note_deed(deed_id: int, event_id: int, now: Outcome, holder: Known | None, result: Settlement) -> None:
-    before_mg, before_points = (holder.reduction_mg, holder.points) if holder else (0, 0)
-    if holder and holder.record.event_id == event_id and (before_mg, before_points) == (now.reduction_mg, now.points):
-        return
-    result.deeds.append(
-        DeedChange(
-            deed_id, event_id, holder is None, True, now.reduction_mg, now.points,
-            now.reduction_mg - before_mg, now.points - before_points,
-        )
+def _entry(j: Judged) -> Known:
+    """A new event beside the known ones: no verdict yet."""
+    assert j.record and j.klass and j.pack and j.region and j.evidence and j.person_id is not None  # noqa: PT018
+    return Known(
+        j.record, j.person_id, j.person_id, j.klass.code, j.evidence, j.message.started_at, j.message.ended_at,
+        j.pack.version, j.region.code, j.region.timezone, "", "", None, None, 0, 0, 0, None,
     )  # fmt: skip
 
 
-def _records(judged: Iterable[Judged]) -> list[Record]:
-    return [j.record for j in judged if j.record]
+def _neighbourhoods(
+    conn: db.Connection, standard: Standard, keys: Iterable[Key], fresh: Mapping[Key, list[Known]],
+    instants: Mapping[Key, list[datetime]], change: Change,
+) -> dict[Key, list[Known]]:  # fmt: skip
+    """The known records around the new and the removed ones, by person and class, closed as `dedup.settle` wants."""
+    windows = {
+        key: ALWAYS if key in change.whole else _first_window(standard, key, fresh.get(key, ()), instants.get(key, ()))
+        for key in keys
+    }
+    known = events.find_neighbours(conn, standard, windows)
+    asked: set[tuple[Key, dedup.Act]] = set()
+    while True:
+        needs = {key: _needed(standard, key, fresh.get(key, ()), known[key], change, windows[key]) for key in windows}
+        acts = {(key, act) for key, need in needs.items() for act in need.acts} - asked
+        wider = {key: need.window for key, need in needs.items()}
+        for key, at in events.find_act_events(conn, sorted(acts)):
+            wider[key] = (min(wider[key][0], micros(at)), max(wider[key][1], micros(at) + 1))
+        asked |= acts
+        wider = {key: window for key, window in wider.items() if window != windows[key]}
+        if not wider:
+            return known
+        windows |= wider
+        known |= events.find_neighbours(conn, standard, wider)
 
 
-def _zone(judged: Judged) -> tzinfo:
-    assert judged.region is not None
-    return judged.region.timezone
+def _first_window(standard: Standard, key: Key, fresh: Sequence[Known], instants: Iterable[datetime]) -> Window:
+    reach_us = _reach(standard, key[1])
+    hulls = [_hull([(e.record.day, e.timezone)], reach_us) for e in fresh]
+    hulls += [(micros(at), micros(at) + 1) for at in instants]
+    return (min(first for first, _ in hulls), max(last for _, last in hulls))
 
 
-def _days(judged: Iterable[Judged]) -> set[tuple[date, tzinfo]]:
-    return {(j.record.day, _zone(j)) for j in judged if j.record}
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """The window that holds every record on which a fate or an amount can depend, as far as is known yet.
+
+    acts: numbers that may be on further records, however far away in time.
+    """
+
+    window: Window
+    acts: frozenset[dedup.Act] = frozenset()
+
+
+def _needed(
+    standard: Standard, key: Key, fresh: Sequence[Known], known: Sequence[Known], change: Change, window: Window
+) -> _Need:
+    if not known or window == ALWAYS:
+        return _Need(window)
+    klass, reach_us = standard.exclusion_class(key[1], date.max), _reach(standard, key[1])
+    gone = [k for k in known if k.record.event_id in change.removed]
+    others = [k.record for k in known if k.record.event_id not in change.removed]
+    group = dedup.closure([e.record for e in (*fresh, *gone)], others, klass)
+    zones = {e.record.event_id: e.timezone for e in (*known, *fresh)}
+    first_us, last_us = _hull([(r.day, zones[r.event_id]) for r in group], reach_us) if group else window
+    days = {r.day for r in group}
+    mates = [r for r in others if r.day in days]
+    for r in dedup.closure(mates, [r for r in others if r.day not in days], klass):
+        first_us, last_us = min(first_us, r.started_us - reach_us), max(last_us, r.ended_us + reach_us)
+    new = {e.record.event_id for e in fresh}
+    puzzling = [*(r for r in group if r.event_id not in new), *(k.record for k in known if _puzzling(k, zones))]
+    acts = frozenset(act for r in puzzling for act in r.acts)
+    return _Need((min(window[0], first_us), max(window[1], last_us)), acts)
+
+
+def _puzzling(known: Known, seen: Mapping[int, object]) -> bool:
+    """True when what was said of an event rests on a record that has not been read: one with the same number."""
+    if known.stands is not None:
+        return known.stands not in seen
+    return known.verdict == REFUSED and known.code != known.record.refusal
+
+
+class _Settling:
+    """One person's records of one class: what stands now, what stood before, and the difference."""
+
+    def __init__(
+        self, klass: ExclusionClass, fresh: Sequence[Known], known: Sequence[Known], change: Change, whole: bool
+    ) -> None:
+        self.change = change
+        self.entries = {e.record.event_id: e for e in (*known, *fresh)}
+        self.gone = [k for k in known if k.record.event_id in change.removed]
+        live = [e for i, e in self.entries.items() if i not in change.removed]
+        self.outcomes = dedup.settle([e.record for e in live], klass)
+        fresh_ids = {e.record.event_id for e in fresh}
+        seeds = [e.record for e in (*fresh, *self.gone)]
+        others = [e.record for e in live if e.record.event_id not in fresh_ids]
+        days = {r.day for r in (others if whole else dedup.closure(seeds, others, klass))}
+        self.affected = [e.record.event_id for e in live if e.record.day in days]
+
+    def run(self, result: Settlement, new_id: Callable[[], int]) -> None:
+        deed_of, vacant = self._name_deeds(new_id)
+        for event_id in self.affected:
+            entry, outcome = self.entries[event_id], self.outcomes[event_id]
+            fate = Fate(outcome, self._deed_of(outcome, deed_of))
+            if not entry.verdict:
+                result.fates[event_id] = fate
+            elif entry.record.fixed_mg is None and entry.fate != _told(fate):
+                result.changed[event_id] = (entry, fate)
+        for entry in self.gone:
+            code = self.change.removed[entry.record.event_id]
+            result.changed[entry.record.event_id] = (entry, Fate(Outcome(REFUSED, code, None), None))
+        self._note_deeds(deed_of, vacant, result)
+
+    def _name_deeds(self, new_id: Callable[[], int]) -> tuple[dict[int, int], list[int]]:
+        """Which deed each leading event holds: its own, else one it takes over, else a new one.
+
+        A new event names its deed; a revived one takes a new name, since its own may be another's by now. Also the
+        deeds that nobody holds any longer.
+        """
+        heads = [e for e in self.affected if _leads(e, self.outcomes[e])]
+        deed_of: dict[int, int] = {}
+        free: dict[int, list[int]] = defaultdict(list)  # heir (0: none) -> deeds
+        lost: list[int] = []
+        for event_id in (*self.affected, *(k.record.event_id for k in self.gone)):
+            entry = self.entries[event_id]
+            if entry.verdict != CREDITED or entry.stands != event_id or entry.deed_id is None:
+                continue
+            if event_id in self.change.removed:
+                heir = self.change.replaced.get(event_id, 0)
+                (lost if entry.batch_id else free[heir]).append(entry.deed_id)
+            elif _leads(event_id, self.outcomes[event_id]):
+                deed_of[event_id] = entry.deed_id
+            else:
+                free[self.outcomes[event_id].stands or 0].append(entry.deed_id)
+        vacant = {d for deeds in free.values() for d in deeds}
+        for event_id in heads:
+            if event_id not in deed_of:
+                entry = self.entries[event_id]
+                wanted = [entry.record.fixed_deed, *sorted(free.get(event_id, ())), entry.deed_id]
+                taken = next((d for d in wanted if d and (d in vacant or d == entry.record.fixed_deed)), None)
+                deed_of[event_id] = taken or (new_id() if entry.verdict else event_id)
+                vacant.discard(deed_of[event_id])
+        return deed_of, sorted({*lost, *vacant} - set(deed_of.values()))
+
+    def _deed_of(self, outcome: Outcome, deed_of: Mapping[int, int]) -> int | None:
+        if outcome.stands is None:
+            return None
+        return deed_of.get(outcome.stands, self.entries[outcome.stands].deed_id)
+
+    def _note_deeds(self, deed_of: Mapping[int, int], vacant: Iterable[int], result: Settlement) -> None:
+        """A version for each deed whose holder, end or amount is not what the books say."""
+        now, before = self._members_now(deed_of), self._members_before()
+        for event_id, deed_id in deed_of.items():
+            holder, was = self.entries[event_id], before.get(deed_id, [])
+            mg, points = (
+                sum(column) for column in zip(*((o.reduction_mg, o.points) for _, o in now[deed_id]), strict=True)
+            )
+            ended_at = max(e.ended_at for e, _ in now[deed_id])
+            if _same(was, holder, mg, points, ended_at):
+                continue
+            result.deeds.append(_deed_change(deed_id, holder, ended_at, True, mg, points, was))
+        for deed_id in vacant:
+            was = before[deed_id]
+            result.deeds.append(_deed_change(deed_id, _holder(was), _holder(was).ended_at, False, 0, 0, was))
+
+    def _members_now(self, deed_of: Mapping[int, int]) -> dict[int, list[tuple[Known, Outcome]]]:
+        """deed -> its events and their amounts; those of other days as they are in the books."""
+        members: dict[int, list[tuple[Known, Outcome]]] = defaultdict(list)
+        affected = set(self.affected)
+        for event_id, outcome in self.outcomes.items():
+            entry, head = self.entries[event_id], outcome.stands
+            if outcome.verdict != CREDITED or head is None or head not in deed_of:
+                continue
+            if event_id not in affected:
+                outcome = Outcome(CREDITED, entry.code, head, entry.reduction_mg, entry.points)
+            members[deed_of[head]].append((entry, outcome))
+        return members
+
+    def _members_before(self) -> dict[int, list[Known]]:
+        members: dict[int, list[Known]] = defaultdict(list)
+        for entry in self.entries.values():
+            if entry.verdict == CREDITED and entry.deed_id is not None:
+                members[entry.deed_id].append(entry)
+        return members
+
+
+def _leads(event_id: int, outcome: Outcome) -> bool:
+    return outcome.verdict == CREDITED and outcome.stands == event_id
+
+
+def _told(fate: Fate) -> tuple[str, str, int | None, int | None, int, int]:
+    o = fate.outcome
+    return (o.verdict, o.code, o.stands, fate.deed_id, o.reduction_mg, o.points)
+
+
+def _holder(members: Sequence[Known]) -> Known:
+    """The one that leads; where a correction took it, the first that is left."""
+    return next((m for m in members if m.stands == m.record.event_id), members[0])
+
+
+def _same(was: Sequence[Known], holder: Known, mg: int, points: int, ended_at: datetime) -> bool:
+    if not was or _holder(was).record.event_id != holder.record.event_id:
+        return False
+    totals = (sum(m.reduction_mg for m in was), sum(m.points for m in was), max(m.ended_at for m in was))
+    return totals == (mg, points, ended_at)
+
+
+def _deed_change(
+    deed_id: int, holder: Known, ended_at: datetime, stands: bool, mg: int, points: int, was: Sequence[Known]
+) -> DeedChange:
+    before_mg, before_points = sum(m.reduction_mg for m in was), sum(m.points for m in was)
+    former = _holder(was) if was else None
+    return DeedChange(deed_id, holder, ended_at, stands, mg, points, former, before_mg, before_points)
+
+
+def _reach(standard: Standard, klass: str) -> int:
+    """How far before its own start a record can be met by another of the class, in microseconds."""
+    rule = standard.exclusion_class(klass, date.max)
+    return (standard.max_duration_s(klass) + rule.jitter_s + (rule.continue_gap_s or 0)) * MICRO
 
 
 def _hull(days: Iterable[tuple[date, tzinfo]], reach_us: int) -> Window:

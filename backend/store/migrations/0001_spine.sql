@@ -120,6 +120,8 @@ create table event (                            -- a message, how it was measure
   evidence      text,
   act_issuer    text,
   act_digest    bytea,
+  prior_issuer  text,                           -- an earlier number of the same load
+  prior_digest  bytea,
   asset_digest  bytea,
   facts         jsonb,
   refusal       text not null default '',       -- what the record was refused for by itself
@@ -133,6 +135,8 @@ create table event (                            -- a message, how it was measure
   reduction_mg  bigint not null default 0,
   points        bigint not null default 0,
   field         text not null default '',       -- the offending field, where one is at fault
+  root_id       bigint not null,                -- the event as first sent; a correction is a new row of the same root
+  apart_roots   bigint[],                       -- a ruling says that these tell of other deeds
   primary key (event_id, started_at)
 ) partition by range (started_at);
 create index on event (person_id, class, started_at);
@@ -199,12 +203,18 @@ create table transfer_default partition of transfer default;
 
 create function refuse_change() returns trigger language plpgsql as $$
 begin
+  if tg_op = 'DELETE' and tg_level = 'ROW' and current_setting('tanpuhui.moving_rows', true) = 'on' then
+    return old;                                 -- into the partition of their month, see make_partition
+  end if;
   raise exception '% is append-only: a correction is a new row', tg_table_name;
 end $$;
 
 create trigger append_only before update or delete or truncate on claim execute function refuse_change();
 create trigger append_only before update or delete or truncate on act_claim execute function refuse_change();
 create trigger append_only before update or delete or truncate on reverdict execute function refuse_change();
-create trigger append_only before update on event for each row execute function refuse_change();
-create trigger append_only before update on deed for each row execute function refuse_change();
+create trigger append_only before update or delete on event for each row execute function refuse_change();
+create trigger append_only before update or delete on deed for each row execute function refuse_change();
 create trigger append_only before update or delete on transfer for each row execute function refuse_change();
+create trigger no_truncate before truncate on event execute function refuse_change();
+create trigger no_truncate before truncate on deed execute function refuse_change();
+create trigger no_truncate before truncate on transfer execute function refuse_change();

@@ -13,15 +13,20 @@ where c.client_id = %(client_id)s
 group by c.client_id
 
 -- name: find_people
-select l.subject, l.person_id
-from link l
+select l.subject, coalesce(a.person_id, l.person_id)
+from link l left join person_alias a on a.alias_id = l.person_id
 where l.client_id = %(client_id)s and l.subject = any(%(subjects)s) and l.ended_at is null
 
 -- name: lock_people
 select pg_advisory_xact_lock(1, (p %% 2147483647)::int) from (select distinct unnest(%(people)s::bigint[]) as p order by p) as sorted
 
+-- name: find_merged
+select alias_id from person_alias where alias_id = any(%(people)s::bigint[])
+
 -- name: find_consents
-select person_id, given_at, withdrawn_at from consent where purpose = 'points' and person_id = any(%(people)s::bigint[])
+select p, c.given_at, c.withdrawn_at
+from unnest(%(people)s::bigint[]) as p, same_person(p) as member join consent c on c.person_id = member
+where c.purpose = 'points'
 
 -- name: take_ids
 select nextval('event_id_seq') from generate_series(1, %(n)s)
@@ -50,18 +55,29 @@ select issuer, act_digest, person_id, class, event_id, started_at
 from act_claim a
 join unnest(%(issuers)s::text[], %(digests)b::bytea[]) as k (issuer, act_digest) using (issuer, act_digest)
 
+-- name: find_act_events
+-- An issuer's number may stand on records of any day.
+select k.person_id, k.class, e.started_at
+from unnest(%(people)s::bigint[], %(classes)s::text[], %(issuers)s::text[], %(digests)b::bytea[])
+     as k (person_id, class, issuer, digest)
+cross join lateral same_person(k.person_id) as member
+join event e on e.person_id = member and e.class = k.class
+            and (k.issuer, k.digest) in ((e.act_issuer, e.act_digest), (e.prior_issuer, e.prior_digest))
+where not exists (select from correction c where c.old_event_id = e.event_id)
+
 -- name: find_neighbours
 -- Everything settled of these persons and classes in these windows, with what the books say of it now.
-select e.event_id, e.person_id, e.class, e.evidence, e.client_id, e.event_ref, e.started_at, e.ended_at, e.day,
-       e.pack_code, e.act_issuer, e.act_digest, e.facts, e.refusal, e.measured_mg, e.points_micro, e.cap_mg,
+select e.event_id, w.person_id, e.person_id, e.class, e.evidence, e.client_id, e.event_ref, e.started_at, e.ended_at,
+       e.day, e.pack_code, e.pack_version, e.region, e.act_issuer, e.act_digest, e.prior_issuer, e.prior_digest,
+       e.asset_digest, e.facts, e.refusal, e.measured_mg, e.points_micro, e.cap_mg, e.root_id, e.apart_roots,
        coalesce(r.verdict, e.verdict), coalesce(r.code, e.code),
        case when r.event_id is null then e.stands_event else r.stands_event end,
        case when r.event_id is null then e.deed_id else r.deed_id end,
-       coalesce(r.reduction_mg, e.reduction_mg), coalesce(r.points, e.points), coalesce(r.version, 0),
-       m.deed_id is not null, e.pack_version, e.region
+       coalesce(r.reduction_mg, e.reduction_mg), coalesce(r.points, e.points), coalesce(r.version, 0), m.batch_id
 from unnest(%(people)s::bigint[], %(classes)s::text[], %(froms)s::timestamptz[], %(untils)s::timestamptz[])
      as w (person_id, class, from_at, until_at)
-join event e on e.person_id = w.person_id and e.class = w.class
+cross join lateral same_person(w.person_id) as member
+join event e on e.person_id = member and e.class = w.class
             and e.started_at >= w.from_at and e.started_at < w.until_at
             and e.started_at >= %(first)s and e.started_at < %(last)s
 left join lateral (
@@ -69,6 +85,7 @@ left join lateral (
 ) r on true
 left join batch_member m on m.deed_id = case when coalesce(r.verdict, e.verdict) = 'credited'
                                              then coalesce(r.deed_id, e.deed_id) end
+where not exists (select from correction c where c.old_event_id = e.event_id)
 
 -- name: find_deed_versions
 select deed_id, max(version) from deed where deed_id = any(%(deeds)s::bigint[]) group by deed_id
@@ -93,8 +110,9 @@ on conflict do nothing
 
 -- name: add_events
 copy event (event_id, started_at, ended_at, received_at, client_id, event_ref, event_type, person_id, class, pack_code,
-            pack_version, region, day, evidence, act_issuer, act_digest, asset_digest, facts, refusal, measured_mg,
-            points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points, field) from stdin
+            pack_version, region, day, evidence, act_issuer, act_digest, prior_issuer, prior_digest, asset_digest,
+            facts, refusal, measured_mg, points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points, field, root_id,
+            apart_roots) from stdin
 
 -- name: add_reverdicts
 copy reverdict (event_id, version, person_id, verdict, code, stands_event, deed_id, reduction_mg, points,
