@@ -44,6 +44,7 @@ MISTAKES = {
     "no_pack": ("没有方法学“{what}”", "there is no methodology '{what}'"),
     "no_class": ("没有互斥类“{what}”", "there is no exclusion class '{what}' in parameters.yaml"),
     "no_folder": ("没有这个文件夹", "there is no such folder"),
+    "place_row": ("places.csv 有一行读不懂：{what}", "a row of places.csv cannot be read: {what}"),
     "region_row": ("regions.csv 有一行读不懂：{what}", "a row of regions.csv cannot be read: {what}"),
     "tolerance": (
         "互斥类的重叠容差应小于最短的行为时长",

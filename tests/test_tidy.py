@@ -79,7 +79,8 @@ def test_nothing_credited_touches_a_float() -> None:
     found = []
     for path in PYTHON:
         where = path.relative_to(REPOSITORY).as_posix()
-        if not where.startswith(("rules/", "rewards/")) or where == "rewards/certificate_pdf.py":
+        # certificate_pdf draws on paper; places measures on the globe, and what leaves it is a region or a code.
+        if not where.startswith(("rules/", "rewards/")) or where in ("rewards/certificate_pdf.py", "rules/places.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, float):
