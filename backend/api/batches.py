@@ -17,13 +17,13 @@ READERS = ("operator", "verifier", "regulator", "company")
 MG_MAX = 10**17
 
 
-class RegionSchema(Schema):
+class OriginRegionSchema(Schema):
     code = fields.String(required=True)
     zh = fields.String(required=True)
     en = fields.String(required=True)
 
 
-class MethodologyVersionSchema(Schema):
+class OriginMethodologySchema(Schema):
     code = fields.String(required=True)
     version = fields.String(required=True)
     zh = fields.String(required=True)
@@ -33,8 +33,8 @@ class MethodologyVersionSchema(Schema):
 class OriginSchema(Schema):
     """Where grams come from."""
 
-    region = fields.Nested(RegionSchema, required=True)
-    methodology = fields.Nested(MethodologyVersionSchema, required=True)
+    region = fields.Nested(OriginRegionSchema, required=True)
+    methodology = fields.Nested(OriginMethodologySchema, required=True)
     vintage = fields.String(required=True, metadata={"example": "2026-06"})
     provisional = fields.Boolean(metadata={"description": "written without the official text"})
     demonstration = fields.Boolean(required=True, metadata={"description": "no claim may be made"})

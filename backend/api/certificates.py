@@ -33,6 +33,9 @@ Valid: signed by this platform, its serials are retired</div>
 <div class="q">{{ "{:,}".format(c.quantity_g) }} g CO<sub>2</sub>e</div>
 <dl><dt>编号 Number<dd>{{ c.number }}<dt>注销时间 Retired at<dd>{{ c.issued_at }}
 <dt>受益人 Beneficiary<dd>{{ c.beneficiary.name }} {{ c.beneficiary.name_en }}<br>{{ c.beneficiary.uscc }}
+{% if c.on_behalf_of %}<dt>代表 On behalf of<dd>{{ c.on_behalf_of.name }}<br>{{ c.on_behalf_of.uscc }}{% endif %}
+{% if c.footprint %}<dt>所陈述的足迹 Stated footprint
+<dd>{{ "{:,}".format(c.footprint.quantity_g) }} g CO<sub>2</sub>e · {{ c.footprint.boundary }}{% endif %}
 <dt>注销人 Retired by<dd>{{ c.company.name }}<dt>用途 Purpose<dd>{{ c.purpose.zh }} {{ c.purpose.en }}
 <dt>期间 Period<dd>{{ c.period["from"] }} — {{ c.period.to }}
 <dt>来源 Lineage{% for l in c.lineage %}<dd>{{ l.region.zh }} {{ l.region.en }} · {{ l.methodology.zh }}
