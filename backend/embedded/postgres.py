@@ -148,7 +148,7 @@ def _can(user: tuple[int, int], flag: str, path: Path) -> bool:
 def _folder(home: Path) -> Path:
     """The folder of `home` for PostgreSQL's files, owned by the user it runs as.
 
-    Where that user cannot reach `home`, `postgres` is a link to a folder below ROOTS_FOLDER, removed once the link is.
+    Where that user cannot reach `home`, `postgres` is a link to a folder below ROOTS_FOLDER; a new home in its place removes it.
     """
     home.mkdir(parents=True, exist_ok=True)
     folder = home.resolve() / "postgres"
@@ -171,7 +171,7 @@ def _folder_of_roots(link: Path, user: tuple[int, int]) -> Path:
     ROOTS_FOLDER.mkdir(parents=True, exist_ok=True)
     ROOTS_FOLDER.chmod(0o755)
     for owner in ROOTS_FOLDER.glob("data-*/link"):
-        if not Path(owner.read_text()).is_symlink():
+        if owner.read_text() == str(link):  # of a home that stood here before and was deleted
             shutil.rmtree(owner.parent)
     folder = Path(tempfile.mkdtemp(prefix="data-", dir=ROOTS_FOLDER))
     os.chown(folder, *user)
