@@ -148,7 +148,8 @@ def _can(user: tuple[int, int], flag: str, path: Path) -> bool:
 def _folder(home: Path) -> Path:
     """The folder of `home` for PostgreSQL's files, owned by the user it runs as.
 
-    Where that user cannot reach `home`, `postgres` is a link to a folder below ROOTS_FOLDER; a new home in its place removes it.
+    Where that user cannot reach `home`, `postgres` links to a folder below ROOTS_FOLDER. A new home in the same
+    place removes that folder.
     """
     home.mkdir(parents=True, exist_ok=True)
     folder = home.resolve() / "postgres"
