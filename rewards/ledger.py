@@ -17,10 +17,15 @@ MONEY = "money_fen"
 # Accounts of the books of reductions and points. MEASURED is where both come from; a person's number is the person's.
 MEASURED = "measured"
 PERSON = "person"
+# Who bears points that a person keeps although the deed behind them fell; a partner's number is the partner's.
+PARTNER = "partner"
+PLATFORM = "platform"
 
-# Reasons of transfers between them: a deed counted for the first time, and a difference after settling again.
+# Reasons of transfers between them: a deed counted for the first time, a difference after settling again, and points
+# given back at the cost of who erred (outside of what deeds are worth).
 DEED = "deed"
 RESETTLED = "resettled"
+CHARGED = "charged"
 
 # Accounts of the credits book, by batch. ISSUANCE is where grams come from; the others are where a gram can be.
 ISSUANCE = "issuance"
