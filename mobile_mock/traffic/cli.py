@@ -3,70 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import astuple
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich import progress
 from rich.console import Console
 from rich.table import Table
 
-from mobile_mock.traffic import generate, grade, keys, replay, send
+from mobile_mock.traffic import generate, grade, keys, moving, replay, send, terminal
 from mobile_mock.traffic.client import Platform, Undelivered
 from mobile_mock.traffic.connectors import FORMATS, Format, stations_path
-from mobile_mock.traffic.trips import CHINA, InputError, Reading, Trip, first_and_last_date
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_stderr = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-_existing = click.Path(exists=True, dir_okay=False, path_type=Path)
-_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+from mobile_mock.traffic.moving import Mover
+from mobile_mock.traffic.trips import CHINA, InputError, Reading
+from mobile_mock.traffic.truth import commands
 
 SHOWN_MISMATCHES = 50
 NO_COORDINATES = (
-    "The region is stated, not measured: coordinates serve here for distance_m only and are never sent. Moving a trip "
-    "rigidly to the region's reference point would change no distance, so moving and stating come to the same."
+    "The region is stated, not measured: without --coordinates these serve for distance_m only and are not sent. "
+    "Moving a trip rigidly to the region's reference point changes no distance: distance_m is the same either way."
 )
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """What the caller can mend is a line and exit code 2, never a traceback."""
-    try:
-        yield
-    except InputError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def _sources(command: Command) -> Command:
-    """The arguments that say which raw files to read."""
-    command = click.argument("files", nargs=-1, required=True, type=_existing)(command)
-    command = click.option(
-        "--stations", type=_existing, help="Station table; by default the one of the source beside the first file."
-    )(command)
-    return click.option("--format", "format_name", type=click.Choice(list(FORMATS)), required=True)(command)
-
-
-def _sending(command: Command) -> Command:
-    """The options that say how to send."""
-    command = click.option(
-        "--retry-for", default=120.0, show_default=True, help="Patience with an absent platform, s."
-    )(command)
-    return click.option("--base-url", required=True, callback=_url, help="Where the platform is, http(s)://host:port")(
-        command
-    )
-
-
-def _url(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not re.match(r"https?://[^/]", value):
-        raise click.BadParameter("it looks like http://127.0.0.1:8000")
-    return value
 
 
 @click.group()
@@ -75,13 +35,15 @@ def main() -> None:
 
 
 @main.command("replay", epilog=NO_COORDINATES)
-@_sources
-@_sending
+@terminal.sources
+@terminal.sending
 @click.option(
     "--client", "client_id", required=True, help="The partner's client id, as `tanpuhui clients add` printed."
 )
-@click.option("--key", "key_file", required=True, type=_existing, help="The client's private JWK.")
-@click.option("--subjects", required=True, type=_existing, help="CSV partner_ref,subject of `tanpuhui people add`.")
+@click.option("--key", "key_file", required=True, type=terminal.existing, help="The client's private JWK.")
+@click.option(
+    "--subjects", required=True, type=terminal.existing, help="CSV partner_ref,subject of `tanpuhui people add`."
+)
 @click.option("--region", default="", help="GB/T 2260 code in which the trips are said to lie.")
 @click.option(
     "--shift-to",
@@ -89,6 +51,11 @@ def main() -> None:
     help="Move all by whole days so that the earliest local date becomes this one; wall clock kept, zone +08:00.",
 )
 @click.option("--delay", default=0, help="Seconds added to both ends: a second reporter with another clock.")
+@click.option(
+    "--coordinates",
+    type=click.Choice(list(moving.DATUMS)),
+    help="Send origin and destination in this datum, moved rigidly to the region's reference point.",
+)
 @click.option("--rename", is_flag=True, help="Event ids and act_refs under this client's prefix: a second reporter.")
 @click.option("--batch", default=1000, show_default=True, type=click.IntRange(1, 1000), help="Events in a batch.")
 @click.option(
@@ -106,12 +73,13 @@ def replay_command(
     region: str,
     shift_to: datetime | None,
     delay: int,
+    coordinates: str | None,
     rename: bool,
     batch: int,
     concurrency: int,
 ) -> None:
     """Send the trips of raw FILES (.csv or .csv.gz); the last line is JSON totals. Sending again is harmless."""
-    with _plain_errors():
+    with terminal.plain_errors():
         source = FORMATS[format_name]
         region = region or source.region
         if not region and not source.rows_carry_region:
@@ -123,21 +91,32 @@ def replay_command(
             keys.load(key_file),
             retry_for_s=retry_for,
             connections=concurrency,
-            on_wait=_say_waiting,
+            on_wait=terminal.say_waiting,
         )
         known = replay.subjects_in(subjects)
-        days = _days(shift_to.date(), source, files, stations) if shift_to else None
+        days = terminal.days_to(shift_to.date(), source, files, stations) if shift_to else None
         issuer = client_id if rename else source.issuer
-        placing = replay.Placing(region, source.zone, days, delay, issuer, rename)
+        mover = _mover(coordinates, source, region, base_url)
+        placing = replay.Placing(region, source.zone, days, delay, issuer, rename, mover)
         began = time.monotonic()
-        with _read(source, files, stations, "sending") as (trips, reading):
+        with terminal.read(source, files, stations, "sending") as (trips, reading):
             totals = replay.send(replay.events(trips, known, placing, reading), platform, batch, concurrency)
     seconds = time.monotonic() - began
     if totals.problem:
-        _stderr.print(f"not delivered: {totals.problem}; the same command again goes on", style="red")
-    _stderr.print(f"{source.note}. {NO_COORDINATES}", style="dim")
+        terminal.stderr.print(f"not delivered: {totals.problem}; the same command again goes on", style="red")
+    terminal.stderr.print(f"{source.note}. {NO_COORDINATES}", style="dim")
     click.echo(json.dumps(_summary(totals, reading, seconds, platform.retries, format_name, source, placing)))
     raise SystemExit(1 if totals.problem else 0)
+
+
+def _mover(coordinates: str | None, source: Format, region: str, base_url: str) -> Mover | None:
+    """What gives the trips their coordinates; those of the source's own region stay where they are."""
+    if coordinates is None:
+        return None
+    if source.centre is None or not region:
+        raise InputError("--coordinates needs a source that knows them, and one --region")
+    target = None if region == source.region else moving.reference_point(base_url, region)
+    return Mover(moving.DATUMS[coordinates], source.centre, target)
 
 
 def _summary(
@@ -161,7 +140,8 @@ def _summary(
         "retries": retries,
         "format": format_name,
         "region": placing.region or "as the rows state",
-        "region_is": "stated; no coordinates are sent",
+        "region_is": "stated, and coordinates are sent" if placing.mover else "stated; no coordinates are sent",
+        **({"coordinates": placing.mover.report()} if placing.mover else {}),
         "shift_days": placing.days or 0,
         "zone": "+08:00" if placing.days is not None else "the source's own",
         "delay_s": placing.delay_s,
@@ -171,12 +151,12 @@ def _summary(
 
 
 @main.command("people")
-@_sources
+@terminal.sources
 def people_command(format_name: str, files: Sequence[Path], stations: Path | None) -> None:
     """Print the source's own names of the people with a trip in FILES, one a line, for `tanpuhui people add --ids`."""
-    with _plain_errors():
+    with terminal.plain_errors():
         source = FORMATS[format_name]
-        with _read(source, files, stations_path(source, stations, files), "reading") as (trips, _):
+        with terminal.read(source, files, stations_path(source, stations, files), "reading") as (trips, _):
             refs = sorted({trip.partner_ref for trip in trips} - {""})
     click.echo("\n".join(refs))
 
@@ -199,19 +179,19 @@ def generate_command(out: Path, seed: int, month: datetime | None, **shares: Any
     """Write made traffic of four partners in three cities and its answer key; the last line is JSON totals."""
     today = datetime.now(CHINA).date()
     first_on = month.date() if month else generate.default_month(today)
-    with _plain_errors():
+    with terminal.plain_errors():
         if first_on >= today.replace(day=1):
             raise InputError("--month must be over: a deed of the future is refused")
         try:
             manifest = generate.make(out, seed, month=first_on, **shares)
         except ValueError as error:
             raise InputError(str(error)) from None
-    _stderr.print(f"{generate.NOTE}: {out}")
+    terminal.stderr.print(f"{generate.NOTE}: {out}")
     click.echo(json.dumps({name: value for name, value in manifest.items() if name != "plan"}, ensure_ascii=False))
 
 
 @main.command("send")
-@click.option("--dir", "folder", required=True, type=_folder, help="A folder that `generate` wrote.")
+@click.option("--dir", "folder", required=True, type=terminal.folder, help="A folder that `generate` wrote.")
 @click.option(
     "--partner",
     "partners",
@@ -221,19 +201,21 @@ def generate_command(out: Path, seed: int, month: datetime | None, **shares: Any
     metavar="NAME CLIENT KEY SUBJECTS",
     help="One of the made partners, its client id, its private JWK, the CSV of `people add`. Once for each.",
 )
-@_sending
+@terminal.sending
 def send_command(folder: Path, partners: Sequence[tuple[str, str, str, str]], base_url: str, retry_for: float) -> None:
     """Send made traffic in the order of its plan and write verdicts.jsonl; the last line is JSON."""
-    with _plain_errors():
+    with terminal.plain_errors():
         senders = {
             name: send.Sender(
-                Platform(base_url, client_id, keys.load(Path(key)), retry_for_s=retry_for, on_wait=_say_waiting),
+                Platform(
+                    base_url, client_id, keys.load(Path(key)), retry_for_s=retry_for, on_wait=terminal.say_waiting
+                ),
                 replay.subjects_in(Path(subjects)),
             )
             for name, client_id, key, subjects in partners
         }
         try:
-            with progress.Progress(console=_stderr) as bar:
+            with progress.Progress(console=terminal.stderr) as bar:
                 task = bar.add_task("sending", total=send.manifest_of(folder)["events"])
                 sent = send.send(folder, senders, lambda count: bar.advance(task, count))
         except Undelivered as fault:
@@ -242,10 +224,10 @@ def send_command(folder: Path, partners: Sequence[tuple[str, str, str, str]], ba
 
 
 @main.command("grade")
-@click.option("--dir", "folder", required=True, type=_folder, help="A folder that `send` has sent.")
+@click.option("--dir", "folder", required=True, type=terminal.folder, help="A folder that `send` has sent.")
 def grade_command(folder: Path) -> None:
     """Compare the platform's verdicts with the answer key; the last line is JSON, exit code 1 on any mismatch."""
-    with _plain_errors():
+    with terminal.plain_errors():
         count, wrong = grade.grade(folder)
     if wrong:
         table = Table(*("partner", "line", "id", "kind", "expected", "said"), title=f"{len(wrong)} of {count} wrong")
@@ -256,33 +238,4 @@ def grade_command(folder: Path) -> None:
     raise SystemExit(1 if wrong else 0)
 
 
-def _days(first_on: date, source: Format, files: Sequence[Path], stations: Path | None) -> int:
-    """By how many whole days the trips move; says so when some come to lie in the future."""
-    with _read(source, files, stations, "looking for the first day", quiet=True) as (trips, _):
-        span = first_and_last_date(trips, source.zone)
-    if span is None:
-        return 0
-    last_on = first_on + (span[1] - span[0])
-    if last_on > datetime.now(CHINA).date():
-        _stderr.print(
-            f"the trips span {span[0]} to {span[1]}: moved, the last lie in the future ({last_on})", style="red"
-        )
-    return (first_on - span[0]).days
-
-
-def _say_waiting(reason: str, seconds: float) -> None:
-    _stderr.print(f"waiting {seconds:g} s: {reason}", style="yellow")
-
-
-@contextmanager
-def _read(
-    source: Format, files: Sequence[Path], stations: Path | None, doing: str, quiet: bool = False
-) -> Iterator[tuple[Iterator[Trip], Reading]]:
-    """The trips of the files under a progress bar on stderr, and what is counted on the way."""
-    columns = (*progress.Progress.get_default_columns(), progress.TextColumn("{task.fields[rows]} rows"))
-    with progress.Progress(*columns, console=_stderr, transient=quiet) as bar:
-        task = bar.add_task(doing, total=sum(file.stat().st_size for file in files), rows=0)
-        reading = Reading()
-        reading.on_bytes = lambda count: bar.update(task, advance=count, rows=reading.rows)
-        reading.on_problem = lambda text: None if quiet else bar.console.print(text, style="red")
-        yield source.read(files, reading, stations), reading
+main.add_command(commands.truth_command)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 import urllib3
@@ -99,12 +99,19 @@ class Platform:
         """
         body = msgspec.json.encode(events)
         headers = {"Content-Type": BATCH_TYPE, "X-JWS-Signature": self._key.signature(body)}
+        return self._as_client("POST", "/v1/events", body, headers)
+
+    def verdict(self, event_ref: str) -> bytes:
+        """The verdict that holds now for one of the client's own events. Raises Undelivered."""
+        return self._as_client("GET", f"/v1/events/{quote(event_ref)}", None, {})
+
+    def _as_client(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
         deadline = time.monotonic() + self._retry_for_s
         used = self._valid_token(deadline)
-        response = self._patiently("/v1/events", body, headers | _bearer(used), deadline)
+        response = self._patiently(method, path, body, headers | _bearer(used), deadline)
         if response.status == 401 and _code(response).startswith("token"):  # the platform's key or clock changed
             used = self._valid_token(deadline, refused=used)
-            response = self._patiently("/v1/events", body, headers | _bearer(used), deadline)
+            response = self._patiently(method, path, body, headers | _bearer(used), deadline)
         if response.status != 200:
             raise Undelivered(_problem(response))
         return response.data
@@ -114,7 +121,7 @@ class Platform:
         with self._lock:
             if self._token and self._token != refused and time.monotonic() < self._renew_at:
                 return self._token
-            response = self._patiently("/v1/oauth/token", self._token_form, _FORM, deadline)
+            response = self._patiently("POST", "/v1/oauth/token", self._token_form, _FORM, deadline)
             if response.status != 200:
                 raise Undelivered(f"no token: {_problem(response)}")
             try:
@@ -131,14 +138,14 @@ class Platform:
         return urlencode(form | {"client_assertion": assertion}).encode()
 
     def _patiently(
-        self, path: str, body: bytes | Callable[[], bytes], headers: dict[str, str], deadline: float
+        self, method: str, path: str, body: bytes | Callable[[], bytes] | None, headers: dict[str, str], deadline: float
     ) -> urllib3.BaseHTTPResponse:
-        """Post until there is an answer that is not "come again later". Raises Undelivered after the deadline."""
+        """Ask until there is an answer that is not "come again later". Raises Undelivered after the deadline."""
         wait_s = FIRST_WAIT_S
         while True:
             try:
                 sent = body() if callable(body) else body
-                response = self._http.request("POST", self._base_url + path, body=sent, headers=headers)
+                response = self._http.request(method, self._base_url + path, body=sent, headers=headers)
                 if response.status not in RETRIED:
                     return response
                 reason, asked_s = _problem(response), _retry_after_s(response)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mobile_mock.traffic import client, files, trips
+from mobile_mock.traffic.moving import Mover
 from mobile_mock.traffic.trips import Reading, Trip
 
 Event = dict[str, Any]
@@ -56,6 +57,7 @@ class Placing:
     """Where, when and by whom the trips are said to have been made.
 
     region: '' leaves the region to the row. days: None keeps the source's own times. reissue: another issuer's refs.
+    mover: gives the coordinates to send; None sends none.
     """
 
     region: str
@@ -64,6 +66,7 @@ class Placing:
     delay_s: int
     issuer: str
     reissue: bool
+    mover: Mover | None = None
 
 
 def events(read: Iterable[Trip], subjects: dict[str, str], placing: Placing, reading: Reading) -> Iterator[Event]:
@@ -80,6 +83,8 @@ def events(read: Iterable[Trip], subjects: dict[str, str], placing: Placing, rea
             trip = trips.delayed(trip, placing.delay_s)
         if placing.reissue:
             trip = trips.reissued(trip, placing.issuer)
+        if placing.mover:
+            trip = placing.mover(trip)
         yield trips.cloud_event(trip, subject, source, placing.region)
 
 

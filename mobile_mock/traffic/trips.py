@@ -10,6 +10,7 @@ from typing import Any
 
 CHINA = timezone(timedelta(hours=8))
 Facts = dict[str, int | float | str]
+Point = tuple[float, float]  # latitude, longitude
 
 
 class InputError(Exception):
@@ -22,6 +23,7 @@ class Trip:
 
     partner_ref: the source's own name of the user, '' when the source already gives the platform's `subject`.
     facts: distance_m and the like; a fact that the source does not know is absent, never zero.
+    origin, destination: WGS-84 as read. They are sent only with a `datum`, and then are in it.
     """
 
     event_id: str
@@ -35,6 +37,9 @@ class Trip:
     facts: Facts = field(default_factory=dict)
     subject: str = ""
     region: str = ""
+    origin: Point | None = None
+    destination: Point | None = None
+    datum: str = ""
 
 
 @dataclass(slots=True)
@@ -109,6 +114,10 @@ def cloud_event(trip: Trip, subject: str, source: str, region: str) -> dict[str,
     }
     data.update((name, value) for name, value in stated.items() if value)
     data.update(trip.facts)
+    if trip.datum:
+        ends = {"origin": trip.origin, "destination": trip.destination}
+        data.update((name, {"lat": point[0], "lon": point[1]}) for name, point in ends.items() if point)
+        data["datum"] = trip.datum
     return {
         "specversion": "1.0",
         "id": trip.event_id,

@@ -43,7 +43,8 @@ def read(files: Sequence[Path], reading: Reading, stations: Path | None) -> Iter
             reading.add_metres("great_circle_m", way_m)
         ref = f"mibici:{number}"
         facts: dict[str, int | float | str] = {} if way_m is None else {"distance_m": round(way_m)}
-        yield Trip(ref, user, "cycling.v1", started_at, ended_at, "order", act_ref=ref, facts=facts)
+        yield Trip(ref, user, "cycling.v1", started_at, ended_at, "order", act_ref=ref, facts=facts,
+                   origin=docks.get(origin), destination=docks.get(destination))  # fmt: skip
 
 
 def instants(start: datetime, end: datetime) -> tuple[datetime, datetime]:

@@ -96,7 +96,8 @@ def _trip(card: str, entry: Swipe, exit_: Swipe, positions: Positions, reading: 
     elif entry[2] != exit_[2]:
         reading.source["paired_unknown_station"] += 1
     ref = f"shenzhen:{card}-{began:%Y%m%d%H%M%S}"
-    return Trip(ref, card, "metro.v1", began, ended, "order", act_ref=ref, facts=facts)
+    return Trip(ref, card, "metro.v1", began, ended, "order", act_ref=ref, facts=facts,
+                origin=positions.get(origin), destination=positions.get(destination))  # fmt: skip
 
 
 def _plain(station: str) -> str:

@@ -78,7 +78,8 @@ def _trip(route: str, rows: list[list[str]], reading: Reading) -> Trip | None:
     facts: dict[str, int | float | str] = {"distance_m": round(distance_m)} if len(points) > 1 else {}
     ref, bike = f"valleybike:{route}", rows[0][1].replace(",", "")
     began, ended = points[0].at, points[-1].at
-    return Trip(ref, rows[0][5], "cycling.v1", began, ended, "device", ref, f"bike:{bike}", facts)
+    return Trip(ref, rows[0][5], "cycling.v1", began, ended, "device", ref, f"bike:{bike}", facts,
+                origin=points[0][1:], destination=points[-1][1:])  # fmt: skip
 
 
 def _timed(rows: list[list[str]], reading: Reading) -> list[Point]:
