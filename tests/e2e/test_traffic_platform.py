@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,11 +54,14 @@ class Served:
 
 @pytest.fixture
 def served(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Served]:
-    with stage(database_url, redis_url) as set_stage:
-        server = make_server("127.0.0.1", 0, create_app(set_stage.platform), threaded=True)
+    listening = socket.create_server(("127.0.0.1", 0))  # first: the platform has to know its own address
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with listening, stage(database_url, redis_url, TANPUHUI_PUBLIC_URL=url) as set_stage:
+        app = create_app(set_stage.platform)
+        server = make_server("127.0.0.1", 0, app, threaded=True, fd=listening.fileno())
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield Served(set_stage, f"http://127.0.0.1:{server.server_port}", tmp_path)
+        yield Served(set_stage, url, tmp_path)
         server.shutdown()
         thread.join()
 
@@ -113,3 +117,20 @@ def test_real_rides_through_two_partners_are_credited_once(served: Served, share
     assert other["verdicts"]["refused"] == first["verdicts"]["refused"]
     assert "credited" not in other["verdicts"]
     assert (again["reduction_mg"], again["points"], other["reduction_mg"], other["points"]) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("datum", ["wgs84", "gcj02", "bd09"])
+def test_moved_coordinates_of_real_rides_agree_with_their_region(
+    served: Served, shared: Callable[[str], Path], datum: str
+) -> None:
+    raw = shared("data/mibici/datos_abiertos_2014_12.csv.gz")
+    refs = run("people", "--format", "mibici", str(raw)).stdout.split()
+    client, key, subjects = served.partner("mibici", [(ref, None) for ref in refs])
+    who = ["--client", client, "--key", key, "--subjects", subjects, "--base-url", served.url]
+    first_on = (datetime.now(CHINA).date() - timedelta(days=60)).isoformat()
+    where = ["--region", "440300", "--shift-to", first_on, "--coordinates", datum]
+    said = last(run("replay", "--format", "mibici", *who, *where, str(raw)))
+    assert said["codes"]["ok"] > 0.7 * said["sent"]
+    assert not {"region_contradicts", "region_unknown", "field_invalid"} & said["codes"].keys()
+    assert said["coordinates"]["trips"] + said["coordinates"]["trips_without"] == said["sent"]
+    assert said["coordinates"]["distance_changed_max_m"] < 0.01

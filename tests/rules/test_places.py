@@ -17,7 +17,6 @@ STANDARD = standard.load()
 ON = date(2026, 11, 20)
 REGIONS = sorted(STANDARD.regions.values(), key=lambda region: region.code)
 PROVINCES = [region for region in REGIONS if not region.parent]
-SANSHA = "460300"  # islands over 2,900 km of sea
 SHANGHAI, SUZHOU, BEIJING = (STANDARD.regions[code] for code in ("310000", "320500", "110000"))
 
 in_china = st.tuples(st.floats(18, 53.5), st.floats(74, 135))
