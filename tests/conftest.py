@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes and long texts make no ids: nobody can read them, and xdist's workers need the same (a gzip holds its time)."""
+    """No ids of bytes and long texts: xdist wants the same ones in every worker, and a gzip holds its time."""
     return argname if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 60) else None
 
 
