@@ -28,12 +28,14 @@ CODES: dict[str, str] = {
     "id_reused": REFUSED,  # same message id, other content
     "type_unknown": REFUSED,
     "subject_unknown": REFUSED,
+    "event_unknown": REFUSED,  # a correction of an event that was never judged
     "region_unknown": REFUSED,
     "region_contradicts": REFUSED,  # the coordinates lie elsewhere
     "in_future": REFUSED,
     "too_late": REFUSED,
     "not_in_force": REFUSED,
     "no_consent": REFUSED,
+    "claimed_elsewhere": REFUSED,  # another mechanism has claimed this deed
     "fact_missing": REFUSED,
     "fact_invalid": REFUSED,
     "distance_unknown": REFUSED,
@@ -44,6 +46,7 @@ CODES: dict[str, str] = {
     "withdrawn": REFUSED,  # the partner took it back
     "corrected": REFUSED,  # replaced by other content under the same id
     "review_refused": REFUSED,  # looked into, and not believed
+    "suspicious": IN_REVIEW,  # believable by itself, odd beside its own coordinates
     "act_ref_conflict": IN_REVIEW,  # the same object, claimed for another person or another kind of deed
     "same_act": DUPLICATE_OF,  # the same order, gate or weighing number
     "same_record": DUPLICATE_OF,  # start and end within the class's clock jitter

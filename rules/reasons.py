@@ -32,6 +32,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "没有找到对应的用户，请先在“我的”中关联这个应用。",
         "No linked person was found for this record. Please link this app under “Me” first.",
     ),
+    "event_unknown": (
+        "没有找到要更正的记录，请核对编号。",
+        "There is no record of yours with this id to correct. Please check the id.",
+    ),
     "region_unknown": (
         "没有可用的地区代码，也无法由坐标确定地区，请写明地区后用新编号重新发送。",
         "The region is not in the national list or not clear from the coordinates. Please state it under a new id.",
@@ -55,6 +59,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_consent": (
         "您当时尚未同意计算积分。在“我的”中开启后，之后的行为就会计入。",
         "You had not agreed to points at that time. Turn it on under “Me” and later acts will count.",
+    ),
+    "claimed_elsewhere": (
+        "这次行为已在其他机制中登记，不能重复计入。",
+        "This act is already claimed under another scheme, so it cannot be counted here as well.",
     ),
     "fact_missing": (
         "核算减排所需的数据不全，请补全后用新编号重新发送。",
@@ -95,6 +103,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "review_refused": (
         "经人工核实，这条记录未能计入。如有疑问可以申诉。",
         "After a person looked into it, this record was not counted. You can appeal if you disagree.",
+    ),
+    "suspicious": (
+        "这条记录有些数据对不上，我们正在人工核实，请稍候。",
+        "Some numbers of this record do not fit together. A person is looking into it; please wait.",
     ),
     "act_ref_conflict": (
         "这个单号还出现在另一条不一致的记录中，我们正在核实，请稍候。",

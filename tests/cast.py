@@ -137,13 +137,13 @@ class Stage:
         ):  # fmt: skip
             client.subjects[ref], client.people[ref] = subject, person_id
 
-    def balance(self, person_id: int, book: str) -> int:
-        """Net of a person's transfers, straight from the table."""
+    def balance(self, person_id: int, book: str, *, but: str = "") -> int:
+        """Net of a person's transfers, straight from the table. `but`: a reason that is left out."""
         with self.platform.db.transaction() as conn:
             row = conn.execute(
                 "select coalesce(sum(case when credit = 'person' then amount else -amount end), 0) from transfer"
-                " where person_id = %s and book = %s",
-                (person_id, book),
+                " where person_id = %s and book = %s and reason <> %s",
+                (person_id, book, but),
             ).fetchone()
         return int(row[0]) if row else 0
 

@@ -62,11 +62,11 @@ def _ingest(
         for i, event_id in distinct.items()
     ]
     settlement = settle_deeds.settle_deeds(conn, platform.standard, judged)
-    firsts = {j.event_id: _first(j, settlement) for j in judged}
+    firsts = {j.event_id: first_of(j, settlement) for j in judged}
     claims = [(digests[i], messages[i].content_digest, e, messages[i].started_at) for i, e in distinct.items()]
     events.add_claims(conn, client_id, claims)
     reused = [_reused(messages[i], have.event_ids[i]) for i, original in repeated.items() if original is None]
-    kept = firsts | {j.event_id: _first(j, settlement) for j in reused}
+    kept = firsts | {j.event_id: first_of(j, settlement) for j in reused}
     post_deeds.post_deeds(conn, platform, [*judged, *reused], settlement, kept, client_id, now)
     answer = _Answer(platform, client_id)
     told = iter(range(len(messages)))
@@ -115,21 +115,23 @@ def _reused(message: Message, event_id: int) -> Judged:
     return Judged(message, event_id, "id_reused", "id")
 
 
-def _first(judged: Judged, settlement: Settlement) -> dict[str, Any]:
+def first_of(judged: Judged, settlement: Settlement) -> dict[str, Any]:
     """The first verdict of an event, as it is stored and answered."""
     fate = settlement.fates.get(judged.event_id)
     pack = judged.pack
     named = {"pack_code": pack.code if pack else None, "pack_version": pack.version if pack else None}
     if fate is None:
-        return _row(CODES[judged.code], judged.code, None, None, 0, 0, judged.field) | named
+        return row(CODES[judged.code], judged.code, field=judged.field) | named
     o = fate.outcome
     field = judged.field if o.verdict == REFUSED else ""
-    return _row(o.verdict, o.code, o.stands, fate.deed_id, o.reduction_mg, o.points, field) | named
+    return row(o.verdict, o.code, o.stands, fate.deed_id, o.reduction_mg, o.points, field) | named
 
 
-def _row(
-    verdict: str, code: str, stands: int | None, deed_id: int | None, reduction_mg: int, points: int, field: str
-) -> dict[str, Any]:
+def row(
+    verdict: str, code: str, stands: int | None = None, deed_id: int | None = None, reduction_mg: int = 0,
+    points: int = 0, field: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """A verdict as it is stored, and as `verdict_of` takes it."""
     return {
         "verdict": verdict, "code": code, "stands_event": stands, "deed_id": deed_id,
         "reduction_mg": reduction_mg, "points": points, "field": field,
@@ -144,9 +146,7 @@ class _Answer:
         self._client_id = client_id
 
     def malformed(self, item: Malformed) -> Verdict:
-        return self._verdict(item.ref, _row(MALFORMED, item.code, None, None, 0, 0, item.field)) | {
-            "detail": item.detail
-        }
+        return self._verdict(item.ref, row(MALFORMED, item.code, field=item.field)) | {"detail": item.detail}
 
     def message(
         self, place: int, message: Message, distinct: Mapping[int, int], repeated: Mapping[int, int | None],
@@ -156,9 +156,9 @@ class _Answer:
             return self._verdict(message.ref, firsts[distinct[place]])
         original = repeated[place]
         if original is None:
-            return self._verdict(message.ref, _row(REFUSED, "id_reused", None, None, 0, 0, "id"))
+            return self._verdict(message.ref, row(REFUSED, "id_reused", field="id"))
         first = firsts.get(original) or original_row(have.firsts[original])
-        again = _row(REPEATED, "resent", None, first["deed_id"], 0, 0, "")
+        again = row(REPEATED, "resent", deed_id=first["deed_id"])
         again |= {"pack_code": first["pack_code"], "pack_version": first["pack_version"]}
         return self._verdict(message.ref, again) | {"original": self._verdict(message.ref, first)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
 from backend import auth
 from backend.store import events
@@ -17,6 +17,9 @@ from rules import eligibility, places, quantification, verification
 from rules.dedup import MICRO, Record
 from rules.model import EVIDENCE_TIERS, ExclusionClass, Pack, Region
 from rules.standard import Standard
+
+Number = tuple[str, bytes] | tuple[None, None]  # (issuer, keyed digest)
+NONE: tuple[None, None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Judged:
     evidence: str | None = None
     facts: dict[str, int | str] | None = None
     record: Record | None = None
+    numbers: tuple[Number, Number] = (NONE, NONE)  # its own, and that of an earlier weighing of the same load
     root_id: int | None = None  # of the event as first sent, when this is a correction of it
     suspicion: int = 0  # points, of a believable record that does not fit its own coordinates
 
@@ -106,6 +110,7 @@ def _measured(
     issuer = message.act[0] if message.act else None
     evidence = verification.evidence_tier(message.evidence, ceiling, issuer, reporter.issuer)
     value = None if refusal else quantification.measure(standard, pack, region, facts, day)
+    numbers = (number_digest(secret, message.act), number_digest(secret, message.prior))
     record = Record(
         event_id=event_id,
         tier=EVIDENCE_TIERS.index(evidence),
@@ -115,7 +120,7 @@ def _measured(
         ended_us=ended_us,
         day=day,
         pack=pack.code,
-        acts=events.acts(number_digest(secret, message.act), number_digest(secret, message.prior)),
+        acts=events.acts(*numbers),
         same_facts=same_facts(klass, facts),
         refusal=refusal,
         measured_mg=value.reduction_mg if value else 0,
@@ -125,12 +130,13 @@ def _measured(
         aggregate=pack.aggregate,
         root_id=event_id,
     )
-    return Judged(message, event_id, "", field, person.person_id, region, pack, klass, evidence, facts, record)
+    who = person.person_id
+    return Judged(message, event_id, "", field, who, region, pack, klass, evidence, facts, record, numbers)
 
 
-def number_digest(secret: str, number: tuple[str, str] | None) -> tuple[str, bytes] | tuple[None, None]:
+def number_digest(secret: str, number: tuple[str, str] | None) -> Number:
     """(issuer, keyed digest) of an issuer's number."""
-    return (number[0], auth.digest(secret, "act", *number)) if number else (None, None)
+    return (number[0], auth.digest(secret, "act", *number)) if number else NONE
 
 
 def asset_digest(secret: str, client_id: str, asset_ref: str | None) -> bytes | None:
@@ -149,7 +155,3 @@ def micros(at: datetime) -> int:
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def month_of(day: date) -> date:
-    return day.replace(day=1)

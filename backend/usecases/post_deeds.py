@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from backend.platform import Platform
-from backend.store import db, events
-from backend.usecases import judge_events
+from backend.store import cases, db, events
 from backend.usecases.judge_events import Judged
 from backend.usecases.settle_deeds import DeedChange, Settlement
 from rewards import ledger
+from rules.model import IN_REVIEW
 
 
 def post_deeds(
@@ -20,24 +20,24 @@ def post_deeds(
 ) -> None:  # fmt: skip
     """Write a settled batch. Raises ClaimLost when another transaction took one of its numbers first."""
     events.add_act_claims(conn, settlement.act_claims)
-    secret = platform.settings.secret
-    events.add_events(conn, [_event(j, firsts[j.event_id], secret, client_id, now) for j in judged])
+    events.add_events(conn, [_event(j, firsts[j.event_id], client_id, now) for j in judged])
     events.add_reverdicts(conn, [_reverdict(e, settlement, now) for e in settlement.changed])
     new = {j.event_id for j in judged}
+    held = [j.root_id or j.event_id for j in judged if firsts[j.event_id]["verdict"] == IN_REVIEW]
+    cases.open_cases(conn, held, "held", "platform", "held at reception", now)
     versions = events.find_deed_versions(conn, [c.deed_id for c in settlement.deeds if c.deed_id not in new])
     events.add_deeds(conn, [_deed(platform, c, versions.get(c.deed_id, 0) + 1, now) for c in settlement.deeds])
     events.add_transfers(conn, [t for c in settlement.deeds for t in _transfers(c, now)])
 
 
-def _event(j: Judged, first: Mapping[str, Any], secret: str, client_id: str, now: datetime) -> tuple[Any, ...]:
+def _event(j: Judged, first: Mapping[str, Any], client_id: str, now: datetime) -> tuple[Any, ...]:
     m, r = j.message, j.record
-    settled = r is not None and first["verdict"] != "in_review"
-    own, prior = (judge_events.number_digest(secret, number) for number in (m.act, m.prior))
+    settled = r is not None and first["verdict"] != IN_REVIEW
     return (
         j.event_id, m.started_at, m.ended_at, now, client_id, m.ref, m.event_type, j.person_id,
         j.klass.code if j.klass and settled else None, *((j.pack.code, j.pack.version) if j.pack else (None, None)),
-        j.region.code if j.region else None, r.day if r else None, j.evidence, *(own if r else (None, None)),
-        *(prior if r else (None, None)), r.asset if r else None, events.as_json(j.facts), r.refusal if r else "",
+        j.region.code if j.region else None, r.day if r else None, j.evidence, *j.numbers[0], *j.numbers[1],
+        r.asset if r else None, events.as_json(j.facts), r.refusal if r else "",
         r.measured_mg if r else 0, r.points_micro if r else 0, r.cap_mg if r else None,
         first["verdict"], first["code"], first["stands_event"], first["deed_id"], first["reduction_mg"],
         first["points"], first["field"], j.root_id or j.event_id, sorted(r.apart) if r and r.apart else None,

@@ -95,8 +95,15 @@ _any = msgspec.json.Decoder()
 def read_events(body: bytes, limit: int, names: frozenset[str]) -> tuple[list[Message | Malformed], bool]:
     """The items of a body in order, and whether it was a single event rather than a batch.
 
-    names: the facts that some methodology asks for; other members of data are neither refused nor kept. Raises Problem json_invalid, batch_empty, batch_too_large.
+    names: the facts that some methodology asks for; other members of data are neither refused nor kept. Raises Problem
+    json_invalid, batch_empty, batch_too_large.
     """
+    raws, single = raw_items(body, limit)
+    return [_read(raw, names) for raw in raws], single
+
+
+def raw_items(body: bytes, limit: int) -> tuple[list[msgspec.Raw], bool]:
+    """The undecoded items of a list, or of a body that is one object. Raises Problem as `read_events`."""
     single = body.lstrip(b" \t\r\n")[:1] == b"{"
     try:
         raws = [msgspec.Raw(body)] if single else _items.decode(body)
@@ -108,33 +115,35 @@ def read_events(body: bytes, limit: int, names: frozenset[str]) -> tuple[list[Me
         raise Problem("batch_empty")
     if len(raws) > limit:
         raise Problem("batch_too_large", f"{len(raws)} events; at most {limit} in one batch")
-    return [_read(raw, names) for raw in raws], single
+    return raws, single
 
 
 def _read(raw: msgspec.Raw, names: frozenset[str]) -> Message | Malformed:
     try:
         envelope = _envelope.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        return _malformed(_ref(raw), str(error), "")
+        return malformed(_ref(raw), str(error), "")
     try:
-        data, facts = _data.decode(envelope.data), _any.decode(envelope.data)
-        return _message(envelope, data, {n: _number(n, facts[n]) for n in names & facts.keys()})
+        return read_content(envelope.id, envelope.type, envelope.subject, envelope.data, names)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        return _malformed(envelope.id, str(error), "data")
+        return malformed(envelope.id, str(error), "data")
 
 
-def _message(envelope: _Envelope, data: _Data, facts: dict[str, Any]) -> Message:
+def read_content(ref: str, event_type: str, subject: str, raw: msgspec.Raw, names: frozenset[str]) -> Message:
+    """A message from its `data`. Raises msgspec.ValidationError."""
+    data, told = _data.decode(raw), _any.decode(raw)
+    facts = {name: _number(name, told[name]) for name in names & told.keys()}
     started_at = _instant(data.started_at, "started_at")
     ended_at = _instant(data.ended_at or data.started_at, "ended_at")
     if ended_at < started_at:
         raise msgspec.ValidationError("Expected an end that is not before the start - at `$.ended_at`")
-    told = facts | {
+    judged = facts | {
         "started_at": started_at.isoformat(), "ended_at": ended_at.isoformat(), "region": data.region,
         "evidence": data.evidence, "act_ref": data.act_ref, "prior_ref": data.prior_ref, "asset_ref": data.asset_ref,
     }  # fmt: skip
-    content = msgspec.json.encode([envelope.type, envelope.subject, told], order="deterministic")
+    content = msgspec.json.encode([event_type, subject, judged], order="deterministic")
     return Message(
-        envelope.id, envelope.type, envelope.subject, started_at, ended_at, data.region, _where(data), data.evidence,
+        ref, event_type, subject, started_at, ended_at, data.region, _where(data), data.evidence,
         _number_of(data.act_ref), _number_of(data.prior_ref), data.asset_ref, facts, hashlib.sha256(content).digest(),
     )  # fmt: skip
 
@@ -174,7 +183,7 @@ def _number(name: str, value: Any) -> Any:
     return value
 
 
-def _malformed(ref: str | None, message: str, inside: str) -> Malformed:
+def malformed(ref: str | None, message: str, inside: str) -> Malformed:
     where = _WHERE.search(message)
     missing = _MISSING.search(message)
     path = [inside, where.group(1) if where else "", missing.group(1) if missing else ""]

@@ -10,6 +10,7 @@ create table correction (                       -- an event's content is replace
   by_client       text not null references client,
   reason          text not null,
   charged_to      text not null check (charged_to in ('partner', 'platform', 'person')),
+  content_digest  bytea,                        -- the same correction twice is one
   made_at         timestamptz not null,
   unique (root_id, seq)
 );
