@@ -67,9 +67,9 @@ def _to_bd09(gcj02: Point) -> Point:
 
 
 def _undone(forward: Callable[[Point], Point], shown: Point) -> Point:
-    """The point that `forward` shows at `shown`, by repeated correction, to below a centimetre."""
+    """The point that `forward` shows at `shown`, by repeated correction, to below a millimetre."""
     point = shown
-    for _ in range(4):
+    for _ in range(3):
         lat, lon = forward(point)
         point = point[0] + shown[0] - lat, point[1] + shown[1] - lon
     return point
