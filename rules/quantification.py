@@ -340,7 +340,8 @@ def build(method: Method, regions: Sequence[str], choice: str, on: date) -> Plan
     baseline, project, leakage = (_call(function, names) for function in method.functions)
     where = method.functions[0]
     reduction = _sum(_at(where), _sum(_at(where), baseline, project, "-"), leakage, "-")
-    if reduction.dimension != method.result and method.in_force[0] <= on < method.in_force[1]:
+    fits = reduction.dimension in (None, method.result)  # None: nothing but zeros, which are zero in any unit
+    if not fits and method.in_force[0] <= on < method.in_force[1]:
         wrong, right = units.readable(reduction.dimension or ()), units.readable(method.result)
         raise FormulaError(where.lineno, "formula_result", left=wrong, right=right)
     cap = in_force(method.caps, regions, on)
