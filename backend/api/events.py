@@ -10,17 +10,25 @@ from typing import Any
 
 from flask import g, jsonify, request
 from flask.typing import ResponseReturnValue
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import INCLUDE, Schema, fields, validate
 
 from backend import api, auth
 from backend.errors import Problem
 from backend.usecases import check_signature, ingest_events, show_event
 from rules.model import CODES, EVIDENCE_TIERS
+from rules.places import DATUMS
 from rules.reasons import REASONS
 
 blp = api.Routes("events", __name__, description="事件 · Events")
 
 CONTENT_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
+
+
+class PointSchema(Schema):
+    """In degrees, in the `datum` of the event."""
+
+    lat = fields.Float(required=True, validate=validate.Range(-90, 90))
+    lon = fields.Float(required=True, validate=validate.Range(-180, 180))
 
 
 class DataSchema(Schema):
@@ -31,7 +39,12 @@ class DataSchema(Schema):
 
     started_at = fields.AwareDateTime(required=True)
     ended_at = fields.AwareDateTime(metadata={"description": "absent: the same as started_at"})
-    region = fields.String(required=True, metadata={"description": "GB/T 2260, six digits", "example": "310000"})
+    region = fields.String(
+        metadata={"description": "GB/T 2260, six digits; may be left out beside coordinates", "example": "310000"}
+    )
+    origin = fields.Nested(PointSchema, metadata={"description": "where it began: checked, and not kept"})
+    destination = fields.Nested(PointSchema, metadata={"description": "where it ended: checked, and not kept"})
+    datum = fields.String(metadata={"enum": list(DATUMS), "description": "required beside coordinates"})
     evidence = fields.String(required=True, metadata={"enum": list(EVIDENCE_TIERS)})
     act_ref = fields.String(metadata={"description": "issuer:number of the order, gate or weighing"})
     asset_ref = fields.String()
