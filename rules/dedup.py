@@ -93,10 +93,17 @@ class _Group:
     leader: Record
     acts: set[Act] = field(default_factory=set)
     members: list[tuple[Record, str]] = field(default_factory=list)
+    roots: set[int] = field(default_factory=set)
+    apart_roots: set[int] = field(default_factory=set)
+
+    def take(self, record: Record) -> None:
+        self.acts.update(_numbers(record))
+        self.roots.add(record.root_id)
+        self.apart_roots |= record.apart
 
     def apart(self, record: Record) -> bool:
         """True when a ruling says that the record tells of another deed than somebody in the group."""
-        return any(_apart(record, other) for other in (self.leader, *(m for m, _ in self.members)))
+        return record.root_id in self.apart_roots or not record.apart.isdisjoint(self.roots)
 
 
 def settle(records: Iterable[Record], klass: ExclusionClass) -> dict[int, Outcome]:
@@ -132,7 +139,7 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
     by_act: dict[Act, _Group] = {}
     placed: list[tuple[int, int, Record, _Group]] = []  # by start
     for place, record in enumerate(ordered):
-        group = next((g for act in record.acts if (g := by_act.get(act)) and not g.apart(record)), None)
+        group = next((g for act in _numbers(record) if (g := by_act.get(act)) and not g.apart(record)), None)
         rule = "same_act"
         if group is None:
             group, rule = _nearest(record, placed, klass), "same_record"
@@ -142,9 +149,9 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
         else:
             group.members.append((record, rule))
         insort(placed, (record.started_us, place, record, group))
-        for act in record.acts:
+        for act in _numbers(record):
             by_act.setdefault(act, group)
-        group.acts.update(record.acts)
+        group.take(record)
     return groups
 
 
@@ -196,11 +203,16 @@ def continues(a: Record, b: Record, klass: ExclusionClass) -> bool:
 
 def related(a: Record, b: Record, klass: ExclusionClass) -> bool:
     """True when the fate of one record may depend on the other."""
-    if a.acts and b.acts and not set(a.acts).isdisjoint(b.acts):
+    if not set(_numbers(a)).isdisjoint(_numbers(b)):
         return True
     if same_record(a, b, klass):
         return True
     return not a.refusal and not b.refusal and (overlap(a, b, klass) or continues(a, b, klass))
+
+
+def _numbers(record: Record) -> tuple[Act, ...]:
+    """The numbers that a record may claim a deed by: none, when it is refused for itself."""
+    return () if record.refusal else record.acts
 
 
 def _apart(a: Record, b: Record) -> bool:
@@ -208,8 +220,8 @@ def _apart(a: Record, b: Record) -> bool:
 
 
 def _distinct(record: Record, group: _Group, klass: ExclusionClass) -> bool:
-    """True when the same issuer gave this record and the group different numbers, where that proves two deeds."""
-    if not klass.distinct_act_refs or not record.acts or not group.acts:
+    """True when one issuer signed this record and the group under different numbers, where that proves two deeds."""
+    if not klass.distinct_act_refs or not record.acts or record.tier or group.leader.tier:
         return False
     issuer, digest = record.acts[0]
     return any(i == issuer and d != digest for i, d in group.acts) and record.acts[0] not in group.acts
@@ -310,12 +322,21 @@ def _points_micro(record: Record, reduction_mg: int) -> int:
 
 def closure(seeds: Sequence[Record], others: Iterable[Record], klass: ExclusionClass) -> list[Record]:
     """The records among `others` on which the fate of the seeds depends, with the seeds: the connected group."""
-    group, pending = list(seeds), list(others)
-    frontier = list(seeds)
-    while frontier:
-        found = [r for r in pending if any(related(r, f, klass) for f in frontier)]
-        taken = {r.event_id for r in found}
-        pending = [r for r in pending if r.event_id not in taken]
-        group += found
-        frontier = found
+    ordered = sorted(others, key=lambda r: r.started_us)
+    starts = [r.started_us for r in ordered]
+    by_act: dict[Act, list[Record]] = defaultdict(list)
+    for r in ordered:
+        for act in _numbers(r):
+            by_act[act].append(r)
+    reach_us = (max(klass.jitter_s, klass.continue_gap_s or 0)) * MICRO
+    longest_us = max((r.ended_us - r.started_us for r in ordered), default=0)
+    group, seen = list(seeds), {r.event_id for r in seeds}
+    for f in group:  # grows while it is walked
+        first = bisect_left(starts, f.started_us - longest_us - reach_us)
+        last = bisect_left(starts, f.ended_us + reach_us + 1)
+        near = [*ordered[first:last], *(r for act in _numbers(f) for r in by_act[act])]
+        for r in near:
+            if r.event_id not in seen and related(r, f, klass):
+                seen.add(r.event_id)
+                group.append(r)
     return group

@@ -16,6 +16,7 @@ from rules.model import CREDITED, EVIDENCE_TIERS
 from rules.standard import Standard
 
 SQL = statements.of("events")
+LOCK_WAIT_MS = 5000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,7 +39,8 @@ class ActClaim:
     started_at: datetime
 
 
-NewActClaim = tuple[str, bytes, int, str, int, datetime]  # issuer, digest, person, class, event, started_at
+# issuer, digest, claimed by the issuer itself, person, class, event, started_at
+NewActClaim = tuple[str, bytes, bool, int, str, int, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ class Known:
 
 
 def begin(conn: db.Connection) -> None:
-    """Hold pool closing out and plan by index, for this transaction."""
+    """Wait for locks shortly, hold pool closing out and plan by index, for this transaction.
+
+    Raises psycopg.errors.LockNotAvailable in this or a later statement when others hold what it needs.
+    """
+    conn.execute(SQL["wait_shortly"], {"milliseconds": LOCK_WAIT_MS})
     conn.execute(SQL["hold_close_out"])
     conn.execute(SQL["plan_by_index"])
 
@@ -127,11 +133,14 @@ def find_events(conn: db.Connection, keys: Iterable[tuple[int, datetime]]) -> di
     return {r["event_id"]: r for r in rows}
 
 
-def find_act_claims(conn: db.Connection, acts: Sequence[tuple[str, bytes]]) -> dict[tuple[str, bytes], ActClaim]:
+def find_act_claims(
+    conn: db.Connection, acts: Sequence[tuple[str, bytes]]
+) -> dict[tuple[tuple[str, bytes], bool], ActClaim]:
+    """(number, claimed by its issuer itself) -> whose deed it names."""
     if not acts:
         return {}
     rows = db.rows(conn, SQL["find_act_claims"], issuers=[a[0] for a in acts], digests=[a[1] for a in acts])
-    return {(issuer, digest): ActClaim(*rest) for issuer, digest, *rest in rows}
+    return {((issuer, digest), own): ActClaim(*rest) for issuer, digest, own, *rest in rows}
 
 
 def find_act_events(
@@ -227,13 +236,13 @@ def add_claims(conn: db.Connection, client_id: str, claims: Sequence[tuple[bytes
 
 
 def add_act_claims(conn: db.Connection, claims: Sequence[NewActClaim]) -> None:
-    """Claim issuers' numbers: (issuer, digest, person, class, event, started_at). Raises ClaimLost if one was taken."""
+    """Claim issuers' numbers. Raises ClaimLost if one was taken."""
     if not claims:
         return
-    issuers, digests, people, classes, ids, starts = (list(column) for column in zip(*claims, strict=True))
+    issuers, digests, owns, people, classes, ids, starts = (list(column) for column in zip(*claims, strict=True))
     done = db.run(
-        conn, SQL["add_act_claims"], issuers=issuers, digests=digests, people=people, classes=classes, ids=ids,
-        starts=starts,
+        conn, SQL["add_act_claims"], issuers=issuers, digests=digests, owns=owns, people=people, classes=classes,
+        ids=ids, starts=starts,
     )  # fmt: skip
     if done != len(claims):
         raise db.ClaimLost

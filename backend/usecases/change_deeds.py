@@ -98,7 +98,7 @@ def _charges(
     """Points that people would lose through no fraud of their own are given back, at the cost of who erred."""
     lost: dict[int, int] = defaultdict(int)
     for deed in settlement.deeds:
-        lost[deed.holder.account] += deed.before_points - deed.points
+        lost[deed.holder.person_id] += deed.before_points - deed.points
     rows: list[tuple[object, ...]] = []
     for account, points in sorted(lost.items()):
         step = payers.get(account)

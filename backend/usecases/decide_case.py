@@ -82,9 +82,7 @@ def _again(platform: Platform, latest: Latest, event_id: int, decision: str, apa
     pack = standard.pack_version(latest.pack_code or "", latest.pack_version or "")
     region = standard.region(latest.region or "")
     if pack is None or region is None or latest.day is None or latest.evidence is None:
-        raise Problem(
-            "conflict", "the event was refused before it was measured: it can only be sent again, mended"
-        )
+        raise Problem("conflict", "the event was refused before it was measured: it can only be sent again, mended")
     klass = standard.exclusion_class(pack.exclusion_class, latest.day)
     facts = latest.facts or {}
     refusal, value = latest.refusal, None
@@ -121,7 +119,7 @@ def _again(platform: Platform, latest: Latest, event_id: int, decision: str, apa
     )  # fmt: skip
     return Judged(
         message, event_id, "", "", latest.holder_id, region, pack, klass, latest.evidence, facts, record,
-        (own, prior), latest.root_id,
+        (own, prior), False, latest.root_id,
     )  # fmt: skip
 
 

@@ -55,6 +55,7 @@ class Judged:
     facts: dict[str, int | str] | None = None
     record: Record | None = None
     numbers: tuple[Number, Number] = (NONE, NONE)  # its own, and that of an earlier weighing of the same load
+    issued: bool = False  # by the issuer of its number itself
     root_id: int | None = None  # of the event as first sent, when this is a correction of it
     suspicion: int = 0  # points, of a believable record that does not fit its own coordinates
 
@@ -131,7 +132,8 @@ def _measured(
         root_id=event_id,
     )
     who = person.person_id
-    return Judged(message, event_id, "", field, who, region, pack, klass, evidence, facts, record, numbers)
+    own = issuer is not None and issuer == reporter.issuer
+    return Judged(message, event_id, "", field, who, region, pack, klass, evidence, facts, record, numbers, own)
 
 
 def number_digest(secret: str, number: tuple[str, str] | None) -> Number:

@@ -71,6 +71,9 @@ class Settlement:
     changed: dict[int, tuple[Known, Fate]] = field(default_factory=dict)
     deeds: list[DeedChange] = field(default_factory=list)
     act_claims: list[events.NewActClaim] = field(default_factory=list)
+    squatted: list[int] = field(
+        default_factory=list
+    )  # events that claimed a number before its issuer, for another deed
 
 
 def settle_deeds(
@@ -94,21 +97,30 @@ def settle_deeds(
 def _meet_act_claims(
     conn: db.Connection, judged: Sequence[Judged], result: Settlement
 ) -> tuple[dict[Key, list[Known]], dict[Key, list[datetime]]]:
-    """Split off the events whose act_ref names another person's deed; where a claimed act was, for the others."""
+    """Split off the events whose act_ref names another person's deed; where a claimed act was, for the others.
+
+    The issuer's own word about its number goes before a forwarder's. What is refused for itself claims nothing.
+    """
     claims = events.find_act_claims(conn, sorted({a for j in judged if j.record for a in j.record.acts}))
     fresh: dict[Key, list[Known]] = defaultdict(list)
     instants: dict[Key, list[datetime]] = defaultdict(list)
-    for entry in (_entry(j) for j in judged if j.record):
+    for j in judged:
+        if j.record is None:
+            continue
+        entry = _entry(j)
         key = (entry.person_id, entry.klass)
-        met = [claims[act] for act in entry.record.acts if act in claims]
-        if any((claim.person_id, claim.klass) != key for claim in met):
+        numbers = [] if j.record.refusal else [(act, j.issued and act == j.numbers[0]) for act in j.record.acts]
+        deciding = [claims.get((act, True)) or (None if own else claims.get((act, False))) for act, own in numbers]
+        if any(claim and (claim.person_id, claim.klass) != key for claim in deciding):
             result.fates[entry.record.event_id] = Fate(Outcome(IN_REVIEW, "act_ref_conflict", None), None)
             continue
-        for act in entry.record.acts:
-            if act not in claims:
-                claims[act] = events.ActClaim(*key, entry.record.event_id, entry.started_at)
-                result.act_claims.append((*act, *key, entry.record.event_id, entry.started_at))
-        instants[key] += [claim.started_at for claim in met]
+        for act, own in numbers:
+            met = [claim for claim in (claims.get((act, True)), claims.get((act, False))) if claim]
+            instants[key] += [claim.started_at for claim in met if (claim.person_id, claim.klass) == key]
+            result.squatted += [claim.event_id for claim in met if (claim.person_id, claim.klass) != key]
+            if (act, own) not in claims:
+                claims[act, own] = events.ActClaim(*key, entry.record.event_id, entry.started_at)
+                result.act_claims.append((*act, own, *key, entry.record.event_id, entry.started_at))
         fresh[key].append(entry)
     return fresh, instants
 

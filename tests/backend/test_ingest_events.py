@@ -142,6 +142,24 @@ def test_only_the_issuer_of_a_number_may_sign_it_as_an_order(stage: Stage, bikes
     assert stage.balance(bikes.people["lin"], "reductions_mg") == own["reduction_mg"]
 
 
+def test_a_number_squatted_by_a_forwarder_yields_to_its_issuer_and_goes_to_review(stage: Stage, bikes: Client) -> None:
+    wallet = stage.partner("wallet", ["lin", "wang"], of="city")
+    operator = stage.client("operator", "staff")
+    refused, squatting = wallet.verdicts(
+        wallet.event("w1", "wang", recent(7), minutes=0.1, act_ref="valleybike:8813"),
+        wallet.event("w2", "wang", recent(8), act_ref="valleybike:8812"),
+    )
+    assert (refused["code"], squatting["verdict"]) == ("too_short", "credited")
+    own = bikes.verdicts(
+        bikes.event("r1", "lin", recent(8), act_ref="valleybike:8812"),
+        bikes.event("r2", "lin", recent(10), act_ref="valleybike:8813"),
+    )
+    assert [v["verdict"] for v in own] == ["credited", "credited"]
+    assert [c["event"] for c in operator.get("/v1/operator/cases").json["items"]] == ["w2"]
+    forwarded = wallet.verdicts(wallet.event("w3", "lin", recent(8), act_ref="valleybike:8812"))[0]
+    assert (forwarded["verdict"], forwarded["code"]) == ("duplicate_of", "same_act")
+
+
 def test_a_verdict_can_be_asked_again_by_its_own_partner_only(stage: Stage, bikes: Client) -> None:
     wallet = stage.partner("wallet", ["lin"], of="city")
     [verdict] = bikes.verdicts(bikes.event("r/1 ?", "lin", recent()))

@@ -94,11 +94,12 @@ create table claim (                            -- narrow, permanent: a message 
 create table act_claim (                        -- narrow, permanent: an issuer's number names one deed
   issuer      text not null,
   act_digest  bytea not null,
+  own         boolean not null,                 -- claimed by the issuer itself: goes before any forwarder's claim
   person_id   bigint not null,
   class       text not null,
   event_id    bigint not null,
   started_at  timestamptz not null,
-  primary key (issuer, act_digest)
+  primary key (issuer, act_digest, own)
 );
 
 create sequence event_id_seq;

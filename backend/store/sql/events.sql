@@ -2,6 +2,10 @@
 -- Ingest runs beside ingest, but not beside the closing of a pool.
 select pg_advisory_xact_lock_shared(hashtext('close'), 0)
 
+-- name: wait_shortly
+-- Who waits for a person whom others hold must not hold a connection of the pool for long.
+select set_config('lock_timeout', %(milliseconds)s::text, true)
+
 -- name: plan_by_index
 -- The neighbourhood is found by index probes; the first plans on an empty table would scan for ever.
 select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
@@ -51,8 +55,8 @@ left join lateral (
 ) r on true
 
 -- name: find_act_claims
-select issuer, act_digest, person_id, class, event_id, started_at
-from act_claim a
+select issuer, act_digest, own, coalesce(l.person_id, a.person_id), class, event_id, started_at
+from act_claim a left join person_alias l on l.alias_id = a.person_id
 join unnest(%(issuers)s::text[], %(digests)b::bytea[]) as k (issuer, act_digest) using (issuer, act_digest)
 
 -- name: find_act_events
@@ -102,9 +106,9 @@ order by k.d
 on conflict do nothing
 
 -- name: add_act_claims
-insert into act_claim (issuer, act_digest, person_id, class, event_id, started_at)
-select k.* from unnest(%(issuers)s::text[], %(digests)b::bytea[], %(people)s::bigint[], %(classes)s::text[],
-                       %(ids)s::bigint[], %(starts)s::timestamptz[]) as k (i, d, p, c, e, s)
+insert into act_claim (issuer, act_digest, own, person_id, class, event_id, started_at)
+select k.* from unnest(%(issuers)s::text[], %(digests)b::bytea[], %(owns)s::boolean[], %(people)s::bigint[],
+                       %(classes)s::text[], %(ids)s::bigint[], %(starts)s::timestamptz[]) as k (i, d, o, p, c, e, s)
 order by k.i, k.d
 on conflict do nothing
 
