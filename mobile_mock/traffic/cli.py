@@ -18,7 +18,6 @@ from rich.table import Table
 from mobile_mock.traffic import generate, grade, keys, moving, replay, send, terminal
 from mobile_mock.traffic.client import Platform, Undelivered
 from mobile_mock.traffic.connectors import FORMATS, Format, stations_path
-from mobile_mock.traffic.moving import Mover
 from mobile_mock.traffic.trips import CHINA, InputError, Reading
 from mobile_mock.traffic.truth import commands
 
@@ -96,7 +95,7 @@ def replay_command(
         known = replay.subjects_in(subjects)
         days = terminal.days_to(shift_to.date(), source, files, stations) if shift_to else None
         issuer = client_id if rename else source.issuer
-        mover = _mover(coordinates, source, region, base_url)
+        mover = terminal.mover(coordinates, source, region, base_url) if coordinates else None
         placing = replay.Placing(region, source.zone, days, delay, issuer, rename, mover)
         began = time.monotonic()
         with terminal.read(source, files, stations, "sending") as (trips, reading):
@@ -107,16 +106,6 @@ def replay_command(
     terminal.stderr.print(f"{source.note}. {NO_COORDINATES}", style="dim")
     click.echo(json.dumps(_summary(totals, reading, seconds, platform.retries, format_name, source, placing)))
     raise SystemExit(1 if totals.problem else 0)
-
-
-def _mover(coordinates: str | None, source: Format, region: str, base_url: str) -> Mover | None:
-    """What gives the trips their coordinates; those of the source's own region stay where they are."""
-    if coordinates is None:
-        return None
-    if source.centre is None or not region:
-        raise InputError("--coordinates needs a source that knows them, and one --region")
-    target = None if region == source.region else moving.reference_point(base_url, region)
-    return Mover(moving.DATUMS[coordinates], source.centre, target)
 
 
 def _summary(
@@ -239,3 +228,4 @@ def grade_command(folder: Path) -> None:
 
 
 main.add_command(commands.truth_command)
+main.add_command(commands.doubles_command)

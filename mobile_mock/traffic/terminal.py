@@ -13,7 +13,9 @@ import click
 from rich import progress
 from rich.console import Console
 
+from mobile_mock.traffic import moving
 from mobile_mock.traffic.connectors import FORMATS, Format
+from mobile_mock.traffic.moving import Mover
 from mobile_mock.traffic.trips import CHINA, InputError, Reading, Trip, first_and_last_date
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -69,6 +71,14 @@ def days_to(first_on: date, source: Format, files: Sequence[Path], stations: Pat
             f"the trips span {span[0]} to {span[1]}: moved, the last lie in the future ({last_on})", style="red"
         )
     return (first_on - span[0]).days
+
+
+def mover(datum: str, source: Format, region: str, base_url: str) -> Mover:
+    """What gives the trips their coordinates; those of the source's own region stay where they are."""
+    if source.centre is None or not region:
+        raise InputError("--coordinates needs a source that knows them, and one --region")
+    target = None if region == source.region else moving.reference_point(base_url, region)
+    return Mover(moving.DATUMS[datum], source.centre, target)
 
 
 def say_waiting(reason: str, seconds: float) -> None:

@@ -15,7 +15,8 @@ recall = found / (found + missed + wrong); precision = found / (found + wrong + 
 How a name is read. Deed handles are scoped to a partner and a partner reports a trip once, so two events of a partner
 under one handle tell of two trips, and one of them is wrong: the one that is not credited; and where none is, all but
 one of a trip that stands elsewhere. A handle that only one event of its partner carries belongs to a record of some
-other partner. If the trip has a standing copy and no other trip of the person lies within reach, it can be no other
-(`proved`); if one does, it is taken to be the trip's own (`by count`): the books are right then in any case, only the
-name could be wrong. Without a standing copy it is wrong.
+other partner. Without a standing copy of the trip it is wrong. With one it is the trip's own, and `proved` so if no
+copy of another trip of the person touches one of the trip, or if the partner's own credited records of those trips have
+handles of their own. Else it is right by count: as many deeds are credited as there were, so that the books are right;
+only the name could be another's, and nobody outside can see it.
 """

@@ -16,12 +16,13 @@ from typing import Any
 
 import click
 from rich import progress
+from rich.table import Table
 
-from mobile_mock.traffic import keys, replay, terminal, trips
+from mobile_mock.traffic import keys, moving, replay, terminal, trips
 from mobile_mock.traffic.client import Platform, Undelivered
 from mobile_mock.traffic.connectors import FORMATS, stations_path
 from mobile_mock.traffic.trips import InputError, Trip
-from mobile_mock.traffic.truth import copies, deliver, report, score
+from mobile_mock.traffic.truth import copies, deliver, doubles, report, score
 from mobile_mock.traffic.truth.copies import Bounds, Copy, Real
 from mobile_mock.traffic.truth.deliver import Run, Sender
 
@@ -69,6 +70,7 @@ def _levels(_: click.Context, __: click.Parameter, value: str) -> list[int]:
     show_default=True,
     help="Share of copies that carry the operator's act_ref.",
 )
+@click.option("--coordinates", is_flag=True, help="Copies in other datums: WGS-84, GCJ-02, BD-09, and some without.")
 @click.option("--tolerance", default=10, show_default=True, help="Overlap of two trips that the key bears, s.")
 @click.option("--concurrency", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads over all.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N trips.")
@@ -90,6 +92,7 @@ def truth_command(
     sample: float,
     concurrency: int,
     tolerance: int,
+    coordinates: bool,
     out: Path | None,
     **how: Any,
 ) -> None:
@@ -107,11 +110,17 @@ def truth_command(
         if not region and not all(trip.region for trip in read):
             raise InputError("--region is needed: the source's own place is not a region of the standard")
         bounds = Bounds(**how)
-        tag = hashlib.sha256(repr((seed, region, shift_to, tolerance, astuple(bounds), len(read))).encode()).hexdigest()
+        tag = hashlib.sha256(
+            repr((seed, region, shift_to, tolerance, coordinates, astuple(bounds), len(read))).encode()
+        ).hexdigest()
         rng = random.Random(seed)
         real, left_out = copies.reals(read, bounds.levels_s, timedelta(seconds=tolerance), rng)
         made = copies.copies(real, bounds, len(senders), rng)
-        run = Run(real, senders, tag[:12], region, max(1, concurrency // len(senders)))
+        movers = {
+            datum: terminal.mover(datum, FORMATS[format_name], region, base_url)
+            for datum in (moving.DATUMS if coordinates else ())
+        }
+        run = Run(real, senders, tag, region, movers, max(1, concurrency // len(senders)))
         scored = _sample(real, made, sample, rng)
         began = time.monotonic()
         fates = _deliver(run, made, scored, copies.batches(made, len(senders), rng))
@@ -121,17 +130,21 @@ def truth_command(
     report.show_examples(terminal.stderr, real, judged, fates, scored)
     report.show(terminal.stderr, figures)
     if out:
-        with out.open("w", encoding="utf-8") as file:
-            report.lines(judged, real, lambda line: print(json.dumps(line), file=file))
+        out.write_text("".join(f"{json.dumps(line)}\n" for line in report.lines(judged, real)), encoding="utf-8")
     told = {
         "trips": len(real), "copies": len(made), "copies_scored": len(scored), "skipped": dict(skipped),
         "left_out_of_the_key": dict(left_out), "said_of_the_left_out": report.left_out(real, scored, fates),
         **figures, "seconds": round(seconds, 1), "seed": seed, "sample": sample, "partners": len(senders),
-        "how": how, "tolerance_s": tolerance,
+        "how": how, "coordinates": coordinates, "tolerance_s": tolerance,
         "declared": "tiers are as declared; distances, clocks, evidence and delays of the copies are made",
     }  # fmt: skip
     click.echo(json.dumps(told))
     raise SystemExit(1 if False in figures["aims"].values() else 0)
+
+
+def _tag(*what: object) -> str:
+    """Before the event ids of a run: what is the same run has the same ids."""
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
 def _sender(base_url: str, retry_for: float, connections: int, client_id: str, key: str, subjects: str) -> Sender:
@@ -182,3 +195,27 @@ def _deliver(
             return first | deliver.read_final(run, asked, lambda count: bar.advance(reading, count))
     except Undelivered as fault:
         raise click.ClickException(f"not delivered: {fault}; the same command again goes on") from None
+
+
+@click.command("doubles")
+@terminal.sources
+@click.option("--facts", type=terminal.existing, help="The data's facts.json, to be printed beside.")
+def doubles_command(format_name: str, files: Sequence[Path], stations: Path | None, facts: Path | None) -> None:
+    """Find the trips of FILES that are double in the source itself; print ten of each, last line JSON."""
+    with terminal.plain_errors():
+        source = FORMATS[format_name]
+        stations = stations_path(source, stations, files)
+        with terminal.read(source, files, stations, "reading") as (read, reading):
+            found = doubles.find(list(read))
+        stated = json.loads(facts.read_text(encoding="utf-8")) if facts else {}
+    section = stated.get(doubles.SECTIONS.get(format_name, format_name), {})
+    table = Table("kind", "found", "in facts.json", "under the name of")
+    for kind, cases in found.items():
+        name = doubles.FACTS.get(format_name, {}).get(kind, "")
+        table.add_row(kind, str(doubles.count(kind, cases)), str(section.get(name, "-")), name)
+        terminal.stderr.print(f"{kind}: {doubles.MEANING[kind]}")
+        for case in cases[: report.EXAMPLES]:
+            terminal.stderr.print("  - " + "\n    ".join(map(report.trip_line, case)))
+    terminal.stderr.print(table)
+    counts = {kind: doubles.count(kind, cases) for kind, cases in found.items()}
+    click.echo(json.dumps({"format": format_name, "rows": reading.rows, "doubles": counts, "facts": section}))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import exp, log
 from typing import Any
 
-from mobile_mock.traffic import trips
+from mobile_mock.traffic import moving, trips
+from mobile_mock.traffic.moving import Mover
 from mobile_mock.traffic.trips import Trip
 
 TIERS = ("order", "device", "screenshot", "self_declared")  # best first
@@ -35,6 +36,7 @@ class Copy:
     """A report of a real trip. partner: the place of its reporter; the first is the operator of the trips.
 
     own: the operator's own record, exact but for its clock. forwards: carries the operator's act_ref.
+    datum: in which it tells coordinates, '' when it tells none.
     noise: what the distance is multiplied by. due_at: when it would have been sent; only the order counts.
     """
 
@@ -46,6 +48,7 @@ class Copy:
     noise: float
     own: bool
     forwards: bool
+    datum: str
     due_at: datetime
 
 
@@ -133,10 +136,11 @@ def _copy(i: int, real: Real, partner: int, number: int, bounds: Bounds, rng: ra
     noise = 1 + rng.uniform(-bounds.noise, bounds.noise)
     tier = rng.choice(FORWARDED_TIERS)
     forwards = rng.random() < bounds.forwarded_share
+    datum = rng.choice(("", *moving.DATUMS))
     due_at = real.trip.ended_at + timedelta(days=rng.uniform(0, bounds.late_days))
     if partner:
-        return Copy(i, partner, number, tier, offset_s, noise, False, forwards, due_at)
-    return Copy(i, partner, number, real.trip.evidence or "device", offset_s, 1.0, True, True, due_at)
+        return Copy(i, partner, number, tier, offset_s, noise, False, forwards, datum, due_at)
+    return Copy(i, partner, number, real.trip.evidence or "device", offset_s, 1.0, True, True, datum, due_at)
 
 
 def batches(made: Sequence[Copy], partners: int, rng: random.Random) -> list[list[list[Copy]]]:
@@ -153,7 +157,9 @@ def batches(made: Sequence[Copy], partners: int, rng: random.Random) -> list[lis
     return sent
 
 
-def event(real: Real, copy: Copy, tag: str, subject: str, source: str, region: str) -> dict[str, Any]:
+def event(
+    real: Real, copy: Copy, tag: str, subject: str, source: str, region: str, movers: Mapping[str, Mover]
+) -> dict[str, Any]:
     """The copy as the event that its partner sends. tag: sets the ids of one run apart from those of another."""
     trip = trips.delayed(real.trip, copy.offset_s)
     facts = dict(trip.facts)
@@ -168,6 +174,8 @@ def event(real: Real, copy: Copy, tag: str, subject: str, source: str, region: s
         asset_ref=trip.asset_ref if copy.forwards else None,
         facts=facts,
     )
+    if copy.datum in movers:
+        told = movers[copy.datum](told)
     return trips.cloud_event(told, subject, source, region)
 
 

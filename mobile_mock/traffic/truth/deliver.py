@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mobile_mock.traffic import client
+from mobile_mock.traffic.moving import Mover
 from mobile_mock.traffic.truth import copies
 from mobile_mock.traffic.truth.copies import Copy, Real
 
@@ -48,6 +49,7 @@ class Run:
     senders: Sequence[Sender]
     tag: str
     region: str
+    movers: Mapping[str, Mover]  # datum -> what gives a copy its coordinates; those without one are told none
     threads: int  # a partner
 
 
@@ -69,13 +71,11 @@ def send(run: Run, batches: Sequence[Sequence[Sequence[Copy]]], on_sent: Callabl
 
 def _send_batch(run: Run, sender: Sender, batch: Sequence[Copy]) -> list[Told]:
     source = f"urn:partner:{sender.client_id}"
-    events = [
-        copies.event(
-            real, copy, run.tag, sender.subjects[real.trip.partner_ref], source, run.region or real.trip.region
-        )
-        for copy in batch
-        for real in (run.reals[copy.trip],)
-    ]
+    events = []
+    for copy in batch:
+        real = run.reals[copy.trip]
+        subject, region = sender.subjects[real.trip.partner_ref], run.region or real.trip.region
+        events.append(copies.event(real, copy, run.tag, subject, source, region, run.movers))
     answer = sender.platform.send(events)
     client.verdicts(answer, len(batch))
     return [told.original or told for told in msgspec.json.decode(answer, type=_Answer).verdicts]

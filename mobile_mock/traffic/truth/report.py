@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -45,6 +45,7 @@ def _figures(tally: Tally) -> dict[str, Any]:
         "found_proved": tally.proved,
         "recall": tally.recall,
         "precision": tally.precision,
+        "precision_if_none_by_count": tally.precision_at_worst,
         "credited_mg": tally.mg[STANDS] + tally.mg[MISSED],
         "credited_twice_mg": tally.mg[MISSED],
         "wrongly_denied_mg": tally.mg[DENIED],
@@ -128,11 +129,8 @@ def _show_trip(
     console: Console, number: int, reals: Sequence[Real], fates: Mapping[int, Told], made: Sequence[Copy], lead: str
 ) -> None:
     real = reals[number]
-    console.print(
-        f"{lead}{real.trip.event_id} of {real.trip.partner_ref}: {real.trip.started_at:%Y-%m-%d %H:%M:%S} to"
-        f" {real.trip.ended_at:%H:%M:%S}, {real.trip.facts.get('distance_m', '?')} m, jitter {real.level_s} s"
-        + (f", left out: {real.left_out}" if real.left_out else "")
-    )
+    left_out = f", left out: {real.left_out}" if real.left_out else ""
+    console.print(f"{lead}{trip_line(real.trip)}, jitter {real.level_s} s{left_out}")
     for copy in made:
         if copy.trip == number:
             told = fates[copy.number]
@@ -142,13 +140,22 @@ def _show_trip(
             )
 
 
-def lines(judged: Iterable[Judged], reals: Sequence[Real], write: Callable[[Mapping[str, Any]], None]) -> None:
-    """Hand every judged copy to `write`, for those who want to look closer."""
+def trip_line(trip: Trip) -> str:
+    """A trip on a line, with its clock as the source has it."""
+    metres, asset = trip.facts.get("distance_m", "?"), f", {trip.asset_ref}" if trip.asset_ref else ""
+    return (
+        f"{trip.event_id} of {trip.partner_ref}{asset}: {trip.started_at:%Y-%m-%d %H:%M:%S} to"
+        f" {trip.ended_at:%H:%M:%S}, {metres} m"
+    )
+
+
+def lines(judged: Iterable[Judged], reals: Sequence[Real]) -> Iterator[dict[str, Any]]:
+    """Every judged copy, for those who want to look closer."""
     for one in judged:
         trip, copy = reals[one.copy.trip].trip, one.copy
-        write({
+        yield {
             "trip": trip.event_id, "person": trip.partner_ref, "started_at": trip.started_at.isoformat(),
             "ended_at": trip.ended_at.isoformat(), "partner": copy.partner, "tier": copy.tier, "level_s": one.level_s,
             "offset_s": copy.offset_s, "outcome": one.outcome, "proved": one.proved, "verdict": one.told.verdict,
             "code": one.told.code, "deed": one.told.deed, "reduction_mg": one.told.reduction_mg,
-        })  # fmt: skip
+        }  # fmt: skip

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
-from mobile_mock.traffic.truth.copies import TIERS, Copy, Real
+from mobile_mock.traffic.truth.copies import REACH, TIERS, Copy, Real, pairs_within
 from mobile_mock.traffic.truth.deliver import Told
 
 STANDS, FOUND, MISSED, WRONG, DENIED = "stands", "found", "missed", "wrong", "denied"
 REFUSED, HELD = "refused", "held"
 BANDS_S = (100, 200, 300, 600)
 UNKNOWN = "?"
+SAME_WITHIN_S = 180  # clocks 90 s off to either side
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -56,8 +57,17 @@ class Tally:
 
     @property
     def precision(self) -> float | None:
-        said = self.counts[FOUND] + self.counts[WRONG] + self.counts[DENIED]
-        return self.counts[FOUND] / said if said else None
+        return self.counts[FOUND] / self.said if self.said else None
+
+    @property
+    def precision_at_worst(self) -> float | None:
+        """Were all that is right by count only wrong."""
+        return self.proved / self.said if self.said else None
+
+    @property
+    def said(self) -> int:
+        """Copies that are called duplicates."""
+        return self.counts[FOUND] + self.counts[WRONG] + self.counts[DENIED]
 
 
 def judge(reals: Sequence[Real], copies: Iterable[Copy], fates: Mapping[int, Told]) -> list[Judged]:
@@ -69,7 +79,7 @@ def judge(reals: Sequence[Real], copies: Iterable[Copy], fates: Mapping[int, Tol
         if deed := fates[copy.number].deed:
             of_handle[copy.partner, deed].append(copy)
     standing = {trip for trip, group in of_trip.items() if any(_is(fates, c, "credited") for c in group)}
-    names = _Names(reals, fates, of_handle, standing)
+    names = _Names(fates, of_handle, standing, _touching(reals, of_trip))
     mg_per_m = _mg_per_m(reals, of_trip, fates)
     return [
         judged
@@ -110,17 +120,32 @@ def _is(fates: Mapping[int, Told], copy: Copy, verdict: str) -> bool:
     return fates[copy.number].verdict == verdict
 
 
+def _touching(reals: Sequence[Real], of_trip: Mapping[int, Sequence[Copy]]) -> dict[int, set[int]]:
+    """Trips of a person of which two copies, as their clocks tell them, overlap or lie within reach at both ends."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for i, j in pairs_within([real.trip for real in reals], REACH):
+        a, b = reals[i].trip, reals[j].trip
+        start_s, end_s = ((y - x).total_seconds() for x, y in ((a.started_at, b.started_at), (a.ended_at, b.ended_at)))
+        gap_s = (b.started_at - a.ended_at).total_seconds()
+        shifts = {y.offset_s - x.offset_s for x in of_trip.get(i, ()) for y in of_trip.get(j, ())}
+        if any(gap_s + s < 0 or max(abs(start_s + s), abs(end_s + s)) <= SAME_WITHIN_S for s in shifts):
+            found[i].add(j)
+            found[j].add(i)
+    return found
+
+
 class _Names:
     """Reads what a duplicate verdict names."""
 
     def __init__(
         self,
-        reals: Sequence[Real],
         fates: Mapping[int, Told],
         of_handle: Mapping[tuple[int, str], list[Copy]],
         standing: set[int],
+        touching: Mapping[int, set[int]],
     ) -> None:
-        self._reals, self._fates, self._of_handle, self._standing = reals, fates, of_handle, standing
+        self._fates, self._of_handle, self._standing, self._touching = fates, of_handle, standing, touching
+        self._stood = {(c.partner, c.trip) for group in of_handle.values() for c in group if _is(fates, c, "credited")}
 
     def _others(self, copy: Copy) -> list[Copy]:
         """The partner's own other events under the same handle."""
@@ -139,10 +164,12 @@ class _Names:
             return any(c.trip == copy.trip for c in credited), True
         if copy.trip not in self._standing:
             return False, True
-        rivals = {c.trip for c in others if c.trip in self._standing} - {copy.trip}
+        rivals = {c.trip for c in others if c.trip in self._standing}
         if rivals:
             return copy.trip < min(rivals), False
-        return True, self._reals[copy.trip].alone and not others
+        # The partner's own standing records of those trips carry other handles: it is not their deeds that are meant.
+        unseen = [t for t in self._touching.get(copy.trip, ()) if (copy.partner, t) not in self._stood]
+        return True, not unseen and not others
 
 
 def _mg_per_m(
