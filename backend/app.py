@@ -45,8 +45,9 @@ def create_app(platform: Platform | None = None) -> Flask:
     platform = platform or Platform.open(os.environ)
     logs.configure(platform.settings.log_level)
     app = Flask("tanpuhui", static_folder=None)
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = api.JSON(app)
+    app.url_map.merge_slashes = False  # an id may hold two slashes
+    app.url_map.converters["reference"] = api.Reference
     app.extensions["tanpuhui"] = platform
     app.config.update(
         SIGNING_KEYS=platform.settings.signing_keys,
@@ -70,15 +71,15 @@ def create_app(platform: Platform | None = None) -> Flask:
 def _answer_errors(app: Flask) -> None:
     def answer(problem: Problem) -> Response:
         text = app.json.dumps(problem.body(api.language(), request.path))
-        return Response(text, problem.status, problem.headers, content_type=PROBLEM_TYPE)
+        return Response(text.encode("utf-8", "replace"), problem.status, problem.headers, content_type=PROBLEM_TYPE)
 
     def http_error(error: HTTPException) -> Response:
         data = getattr(error, "data", None) or {}
         problem = Problem(_BY_STATUS.get(error.code or 500, "internal"), errors=api.field_errors(data.get("messages")))
         return answer(problem)
 
-    def database_away(_: Exception) -> Response:
-        log.warning("database_unavailable")
+    def database_away(error: Exception) -> Response:
+        log.warning("database_unavailable", error=type(error).__name__)
         return answer(Problem("unavailable", headers={"Retry-After": "1"}))
 
     def unexpected(error: Exception) -> Response:
@@ -88,6 +89,7 @@ def _answer_errors(app: Flask) -> None:
     app.register_error_handler(Problem, answer)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(RecursionError, lambda _: answer(Problem("json_invalid", "nested too deeply")))
+    # Of them, LockNotAvailable and QueryCanceled: the database is there, but somebody holds what this call needs.
     app.register_error_handler(psycopg.OperationalError, database_away)
     app.register_error_handler(psycopg_pool.PoolTimeout, database_away)
     app.register_error_handler(db.ClaimLost, database_away)  # lost every race: the batch may be sent again

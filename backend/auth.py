@@ -36,6 +36,10 @@ CLIENT_ROLES = ("partner", "company", "verifier", "regulator", "operator")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+# What PyJWT lets through of a hostile token: nesting too deep, numbers without end, halves of surrogate pairs.
+_UNREADABLE = (jwt.PyJWTError, RecursionError, OverflowError, TypeError, ValueError)
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,64}")
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -127,7 +131,7 @@ def read_token(keys: Sequence[SigningKey], token: str, use: str = "access") -> C
         claims = jwt.decode(
             token, public, [key.algorithm], audience=ISSUER, issuer=ISSUER, options={"require": ["exp"]}
         )
-    except (StopIteration, jwt.PyJWTError):
+    except (StopIteration, *_UNREADABLE):
         raise Problem("token_invalid") from None
     if claims.get("use") != use:
         raise Problem("token_invalid")
@@ -137,13 +141,21 @@ def read_token(keys: Sequence[SigningKey], token: str, use: str = "access") -> C
 def assertion_subject(assertion: str) -> str:
     """The client id that an assertion claims, before it is checked. Raises Problem `assertion_invalid`."""
     try:
-        return str(jwt.decode(assertion, options={"verify_signature": False}).get("sub", ""))
-    except jwt.PyJWTError:
+        subject = jwt.decode(assertion, options={"verify_signature": False}).get("sub")
+    except _UNREADABLE:
         raise Problem("assertion_invalid", "client_assertion is not a JWT") from None
+    if not isinstance(subject, str) or not _CLIENT_ID.fullmatch(subject):
+        raise Problem("assertion_invalid", "sub names no client of this platform")
+    return subject
 
 
-def check_assertion(assertion: str, client_id: str, jwks: Sequence[Mapping[str, Any]], audiences: Sequence[str]) -> int:
-    """Check an RFC 7523 client assertion against the client's keys; its expiry (Unix seconds).
+def check_assertion(
+    assertion: str, client_id: str, jwks: Sequence[Mapping[str, Any]], audiences: Sequence[str]
+) -> tuple[int, bytes]:
+    """Check an RFC 7523 client assertion against the client's keys; its expiry (Unix seconds), and what it is once.
+
+    That digest is of the client and `jti` or, without one, of what was signed: the signature and the padding of an
+    assertion can be written in more than one way.
 
     Raises Problem `assertion_invalid` saying which of signature, iss, sub, aud, exp is wrong.
     """
@@ -162,14 +174,19 @@ def check_assertion(assertion: str, client_id: str, jwks: Sequence[Mapping[str, 
             )
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError):
             continue
-        except jwt.PyJWTError as error:
+        except _UNREADABLE as error:
             reason = str(error)
             break
         expires = int(claims["exp"])
         if expires - datetime.now(UTC).timestamp() > ASSERTION_MAX_S:
             raise Problem("assertion_invalid", f"exp may be at most {ASSERTION_MAX_S} seconds ahead")
-        return expires
+        return expires, _once(client_id, str(claims.get("jti") or ""), assertion.rpartition(".")[0])
     raise Problem("assertion_invalid", reason)
+
+
+def _once(client_id: str, jti: str, signed: str) -> bytes:
+    parts = ("jti", client_id, jti) if jti else ("signed", signed)
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).digest()
 
 
 # --- body signatures -----------------------------------------------------------------------------------------------
@@ -183,7 +200,7 @@ def check_body_signature(signature: str, body: bytes, jwks: Sequence[Mapping[str
         raise Problem("signature_missing", "sign the raw body: detached JWS, RFC 7797, b64=false")
     try:
         header = _jws.get_unverified_header(signature)
-    except jwt.PyJWTError:
+    except _UNREADABLE:
         raise Problem("signature_invalid", "X-JWS-Signature is not a detached JWS") from None
     if header.get("b64") is not False or header.get("crit") != ["b64"]:
         raise Problem("signature_invalid", 'the protected header needs "b64":false and "crit":["b64"]')
@@ -210,6 +227,8 @@ def is_signed(key: SigningKey, message: bytes, signature: str) -> bool:
     try:
         raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
     except ValueError:
+        return False
+    if _b64(raw) != signature:  # the decoder skips what is not of its alphabet
         return False
     public = jwt.PyJWK(key.public_jwk, algorithm=key.algorithm).key
     return _jws.get_algorithm_by_name(key.algorithm).verify(message, public, raw)

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 MG_PER_G = 1000
 MILLION = 1_000_000
+_YEARS = frozenset(map(str, range(1971, 2200)))  # those in which a deed can be
 _POOL_ID = re.compile(r"([0-9]{6})\.([a-z][a-z0-9_]*)\.([A-Za-z0-9][A-Za-z0-9._-]*)\.([0-9]{4})(0[1-9]|1[0-2])")
 
 
@@ -31,7 +32,7 @@ class PoolKey:
 def parse_pool_id(text: str) -> PoolKey:
     """The key that a pool's id names. Raises ValueError when it is not one."""
     match = _POOL_ID.fullmatch(text)
-    if match is None or match[4] == "0000":
+    if match is None or match[4] not in _YEARS:
         raise ValueError(f"not a pool id: {text!r}")
     return PoolKey(match[1], match[2], match[3], date(int(match[4]), int(match[5]), 1))
 

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from marshmallow import Schema, class_registry, fields
+
+from backend import api
 
 REPOSITORY = Path(__file__).parents[1]
 LINES_A_FILE = 500
@@ -88,6 +91,25 @@ def test_nothing_credited_touches_a_float() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float":
                 found.append(f"{where}:{node.lineno} float()")
     assert found == []
+
+
+def numbers(schema: Schema) -> Iterator[tuple[str, fields.Field[object]]]:
+    """The number fields of a schema and of what is nested in it."""
+    for name, field in schema.fields.items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, fields.Nested):
+            yield from numbers(inner.schema)  # type: ignore[arg-type]
+        elif isinstance(inner, fields.Integer | fields.Float | fields.Decimal):
+            yield f"{type(schema).__name__}.{name}", inner
+
+
+def test_the_numbers_of_every_body_are_whole_and_nothing_is_read_into_one() -> None:
+    api.blueprints()
+    texts = [p.read_text("utf-8") for p in (REPOSITORY / "backend" / "api").glob("*.py")]
+    bodies = {name for text in texts for name in re.findall(r"blp\.arguments\((?:\w+\.)?(\w+)\)", text)}
+    found = dict(n for body in bodies for n in numbers(class_registry.get_class(body)()))  # type: ignore[operator]
+    assert {"QuoteRequestSchema.quantity_g", "FootprintSchema.quantity_g"} <= found.keys()
+    assert [name for name, field in found.items() if not isinstance(field, api.Whole)] == []
 
 
 @pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX", "HACK"])

@@ -41,18 +41,18 @@ class OriginSchema(Schema):
 
 
 class SampleSchema(Schema):
-    deeds = fields.Integer(required=True, validate=validate.Range(0, 10**9))
+    deeds = api.Whole(required=True, validate=validate.Range(0, 10**9))
     method = api.text(2000, required=True)
 
 
 class AttestationRequestSchema(Schema):
     decision = fields.String(required=True, validate=validate.OneOf(["attested", "rejected"]))
     assurance = fields.String(required=True, validate=validate.OneOf(["limited", "reasonable"]))
-    materiality_ppm = fields.Integer(required=True, validate=validate.Range(0, 1_000_000))
+    materiality_ppm = api.Whole(required=True, validate=validate.Range(0, 1_000_000))
     sample = fields.Nested(SampleSchema, required=True)
     findings = api.text(8000, required=True)
     independence = api.text(2000, required=True, metadata={"description": "the statement of independence"})
-    adjustment_mg = fields.Integer(
+    adjustment_mg = api.Whole(
         load_default=0, validate=validate.Range(0, MG_MAX), metadata={"description": "taken off what is issued"}
     )
 
@@ -63,7 +63,7 @@ class AttestationSchema(AttestationRequestSchema):
 
 
 class IssueRequestSchema(Schema):
-    price_fen_per_tonne = fields.Integer(
+    price_fen_per_tonne = api.Whole(
         required=True, validate=validate.Range(1, 10**9), metadata={"description": "the operator's", "example": 6000}
     )
 

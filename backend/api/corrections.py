@@ -32,7 +32,7 @@ class AppealSchema(Schema):
 
 
 class OwnAppealSchema(AppealSchema):
-    event = fields.Integer(required=True, validate=BIGINT, metadata={"description": "as /v1/me/deeds names it"})
+    event = api.Whole(required=True, validate=BIGINT, metadata={"description": "as /v1/me/deeds names it"})
 
 
 class OpenedSchema(Schema):
@@ -78,10 +78,8 @@ class DecidedSchema(Schema):
 
 
 class MergeSchema(Schema):
-    person_id = fields.Integer(required=True, validate=BIGINT, metadata={"description": "who stays"})
-    merged_id = fields.Integer(
-        required=True, validate=BIGINT, metadata={"description": "who goes"}
-    )
+    person_id = api.Whole(required=True, validate=BIGINT, metadata={"description": "who stays"})
+    merged_id = api.Whole(required=True, validate=BIGINT, metadata={"description": "who goes"})
     reason = api.text(500, required=True)
 
 
@@ -102,7 +100,7 @@ def _correct(event_ref: str | None) -> ResponseReturnValue:
     return jsonify(told[0] if single else {"verdicts": told})
 
 
-@blp.route("/events/<path:event_ref>/corrections", methods=["POST"])
+@blp.route("/events/<reference:event_ref>/corrections", methods=["POST"])
 @blp.doc(security=[{"bearer": []}])
 @blp.response(200, events.VerdictSchema, description="the verdict that holds now")
 @auth.allow("partner")
@@ -120,7 +118,7 @@ def correct_many_events() -> ResponseReturnValue:
     return _correct(None)
 
 
-@blp.route("/events/<path:event_ref>/appeals", methods=["POST"])
+@blp.route("/events/<reference:event_ref>/appeals", methods=["POST"])
 @auth.allow("partner")
 @blp.arguments(AppealSchema)
 @blp.response(201, OpenedSchema)

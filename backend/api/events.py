@@ -106,7 +106,7 @@ def post_events() -> ResponseReturnValue:
     return jsonify(told[0] if single else {"verdicts": told})
 
 
-@blp.route("/v1/events/<path:event_ref>", methods=["GET"])
+@blp.route("/v1/events/<reference:event_ref>", methods=["GET"])
 @blp.doc(security=[{"bearer": []}])
 @blp.response(200, VerdictSchema)
 @auth.allow("partner")

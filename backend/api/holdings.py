@@ -40,13 +40,13 @@ class EntitySchema(Schema):
 class FootprintSchema(Schema):
     """What the company states that it retires against."""
 
-    quantity_g = fields.Integer(required=True, validate=offers.QUANTITY)
+    quantity_g = api.Whole(required=True, validate=offers.QUANTITY)
     boundary = api.text(300, required=True)
 
 
 class RetirementRequestSchema(Schema):
-    quantity_g = fields.Integer(required=True, validate=offers.QUANTITY)
-    batch = fields.Integer(validate=validate.Range(1, 2**63 - 1), metadata={"description": "default: the oldest"})
+    quantity_g = api.Whole(required=True, validate=offers.QUANTITY)
+    batch = api.Whole(validate=validate.Range(1, 2**63 - 1), metadata={"description": "default: the oldest"})
     demonstration = fields.Boolean(metadata={"description": "as in a quote"})
     beneficiary = fields.Nested(EntitySchema, required=True)
     purpose = fields.String(required=True, validate=validate.OneOf(list(retirement.PURPOSES)))

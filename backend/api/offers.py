@@ -29,7 +29,7 @@ class OffersSchema(Schema):
 
 
 class QuoteRequestSchema(Schema):
-    quantity_g = fields.Integer(required=True, validate=QUANTITY, metadata={"example": 1_000_000})
+    quantity_g = api.Whole(required=True, validate=QUANTITY, metadata={"example": 1_000_000})
     region = fields.String(validate=validate.Regexp(r"^[0-9]{6}(?!\n)$"))
     methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
     vintage = api.Month(attribute="vintage_month")

@@ -19,7 +19,7 @@ BIGINT = validate.Range(1, 2**63 - 1)
 
 
 class OrderRequestSchema(Schema):
-    quote_id = fields.Integer(required=True, validate=BIGINT)
+    quote_id = api.Whole(required=True, validate=BIGINT)
 
 
 class NoteSchema(Schema):
@@ -64,7 +64,7 @@ class PaymentRequestSchema(Schema):
 
 
 class ReceivedPaymentSchema(Schema):
-    amount_fen = fields.Integer(required=True, validate=BIGINT)
+    amount_fen = api.Whole(required=True, validate=BIGINT)
     received_on = fields.Date(required=True)
     bank_ref = api.text(100, required=True, metadata={"description": "the bank's number of the transfer"})
 

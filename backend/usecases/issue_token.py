@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
 from backend import auth
@@ -22,8 +21,8 @@ def issue_token(platform: Platform, assertion: str, now: datetime) -> str:
         client = clients.find_client(conn, client_id)
         if client is None:
             raise Problem("assertion_invalid", "sub names no client of this platform")
-        expires_s = auth.check_assertion(assertion, client_id, clients.find_keys(conn, client_id), audiences)
-        if not clients.use_assertion(conn, hashlib.sha256(assertion.encode()).digest(), expires_s + auth.LEEWAY_S):
+        expires_s, once = auth.check_assertion(assertion, client_id, clients.find_keys(conn, client_id), audiences)
+        if not clients.use_assertion(conn, once, expires_s + auth.LEEWAY_S):
             raise Problem("assertion_invalid", "this assertion was used before: sign a new one, with a new jti")
     return auth.issue_token(platform.keys, client["role"], client_id, now)
 

@@ -7,10 +7,11 @@ msgspec bounds the depth of nesting.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 
@@ -19,10 +20,11 @@ from rules.places import Where
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-ActRef = Annotated[str, msgspec.Meta(max_length=160, pattern=r"^[a-z0-9][a-z0-9._-]{0,39}:[^\x00-\x20\x7f]{1,119}\Z")]
+ActRef = Annotated[str, msgspec.Meta(max_length=160, pattern=r"^[a-z0-9][a-z0-9._-]{0,39}:[\x21-\x7e]{1,119}\Z")]
 NUMBER_MAX = 10**12
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)  # a whole string, or what parts items
 
 
 class _Point(msgspec.Struct):
@@ -110,12 +112,53 @@ def raw_items(body: bytes, limit: int) -> tuple[list[msgspec.Raw], bool]:
         if single:
             _any.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Problem("json_invalid", str(error)) from None
+        items = None if single else _split(body)
+        if items is None or not all(map(_is_json, items[: limit + 1])):
+            raise Problem("json_invalid", str(error)) from None
+        raws = [msgspec.Raw(item) for item in items]
     if not raws:
         raise Problem("batch_empty")
     if len(raws) > limit:
         raise Problem("batch_too_large", f"{len(raws)} events; at most {limit} in one batch")
     return raws, single
+
+
+def _split(body: bytes) -> list[bytes] | None:
+    """The items of a list that msgspec could not step over, whatever they hold; None when the body is no list."""
+    items: list[bytes] = []
+    depth, start = 0, 0
+    for token in _TOKEN.finditer(body):
+        sign = token[0]
+        if sign in (b"[", b"{"):
+            depth += 1
+            if depth == 1 and (sign == b"{" or body[: token.start()].strip()):
+                return None
+            start = token.end() if depth == 1 else start
+        elif sign == b'"' or not depth:
+            return None
+        elif (sign == b"," and depth == 1) or (sign in (b"]", b"}") and depth == 1):
+            items.append(body[start : token.start()])
+            start = token.end()
+        if sign in (b"]", b"}"):
+            depth -= 1
+            if not depth:
+                return items if sign == b"]" and not body[token.end() :].strip() else None
+    return None
+
+
+def _is_json(item: bytes) -> bool:
+    """True of JSON by its grammar, though it may be nested too deep, or hold half a surrogate pair or broken UTF-8."""
+    try:
+        json.loads(item.decode("utf-8", "replace"), parse_int=str, parse_float=str, parse_constant=_no_json)
+    except RecursionError:
+        return True
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def _no_json(text: str) -> NoReturn:
+    raise json.JSONDecodeError("not a number of JSON", text, 0)
 
 
 def _read(raw: msgspec.Raw, names: frozenset[str]) -> Message | Malformed:
