@@ -6,7 +6,6 @@ from typing import Any
 
 import redis
 from rq import Queue
-from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 
 NAME = "tanpuhui"
@@ -22,18 +21,15 @@ def named(connection: redis.Redis) -> Queue:
 
 
 def enqueue(connection: redis.Redis, job: str, job_id: str, *args: Any) -> bool:
-    """Ask for a job by its dotted name, unless one of that id waits already; a failed one is tried again.
+    """Ask for a job by its dotted name, unless one of that id waits already. False when Redis is away.
 
-    False when Redis is away. A lost request is no loss: what is pending stands in PostgreSQL, the scheduler asks again.
+    One that failed or is said to run is asked for again: its worker may have been killed, and doing it twice does it
+    once. A lost request is no loss: what is pending stands in PostgreSQL, the scheduler asks again.
     """
     waiting = named(connection)
     try:
-        before = waiting.fetch_job(job_id)
-        if before is not None and before.is_failed:
-            before.delete()
-        waiting.enqueue(job, *args, job_id=job_id, unique=True, result_ttl=0, failure_ttl=86400)
-    except DuplicateJobError:
-        return True
+        if waiting.get_job_position(job_id) is None:
+            waiting.enqueue(job, *args, job_id=job_id, result_ttl=0, failure_ttl=86400)
     except redis.RedisError:
         return False
     return True
