@@ -29,6 +29,7 @@ CATALOGUE: dict[str, tuple[int, str, str]] = {
     "not_approved": (409, "该方法学在该地区未获准入池", "The methodology is not approved for pooling in this region"),
     "conflict": (409, "与当前状态冲突", "This conflicts with the present state"),
     "too_early": (409, "还不到时候", "It is too early for this"),
+    "unpaid_limit": (409, "未付款的订单已达上限", "Your unpaid orders hold back as much as they may"),
     "sold_out": (409, "可售数量不足", "There is not enough left to sell"),
     "not_enough_held": (409, "持有数量不足", "You do not hold enough of this"),
     "expired": (410, "已过期", "This has expired"),

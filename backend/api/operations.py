@@ -41,7 +41,7 @@ def get_readiness() -> dict[str, Any]:
 @blp.route("/metrics")
 @auth.allow(auth.ANYONE)
 def get_metrics() -> Response:
-    """Prometheus text."""
+    """Prometheus text: traffic and verdicts, no person and no client. For the operator's network only."""
     return Response(metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

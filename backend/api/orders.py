@@ -75,7 +75,7 @@ class ReceivedPaymentSchema(Schema):
 @blp.response(201, OrderSchema)
 @blp.keyed
 def create_order(body: dict[str, Any], keyed: answer_once.KeyedRequest) -> dict[str, Any]:
-    """Reserve what was quoted, for 30 minutes. Errors: not_found, conflict, expired, sold_out."""
+    """Reserve what was quoted, for 30 minutes. Errors: not_found, conflict, expired, unpaid_limit, sold_out."""
     return buy_credits.buy_credits(api.platform(), keyed, body["quote_id"], datetime.now(UTC))
 
 

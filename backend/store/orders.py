@@ -25,6 +25,11 @@ def quote(conn: db.Connection, quote_id: int, client_id: str) -> dict[str, Any] 
     return db.one(conn, SQL["quote"], quote_id=quote_id, client_id=client_id)
 
 
+def unpaid_g(conn: db.Connection, client_id: str) -> int:
+    """The grams that a company's orders hold back which are not paid yet."""
+    return int(db.rows(conn, SQL["unpaid"], client_id=client_id)[0][0])
+
+
 def add_order(conn: db.Connection, lines: Sequence[purchase.Line], **order: Any) -> int | None:
     """A reserved order and its lines; its id, None when the quote has been ordered before."""
     made = db.one(conn, SQL["add_order"], **order)

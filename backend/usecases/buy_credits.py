@@ -17,7 +17,7 @@ def buy_credits(
     """Reserve a quote's grams for its price or less; the order.
 
     Buyers of one batch are served one after another, so no gram is reserved twice.
-    Raises Problem not_found, conflict (quote used before), expired, sold_out.
+    Raises Problem not_found, conflict (quote used before), expired, unpaid_limit, sold_out.
     """
 
     def work(conn: db.Connection) -> answer_once.Answer:
@@ -28,6 +28,7 @@ def buy_credits(
             raise Problem("conflict", f"该报价已下单 {quote['order_id']} · this quote was ordered before")
         if quote["expires_at"] <= now:
             raise Problem("expired", "报价已过期，请重新询价 · the quote has expired: ask for another")
+        _check_unpaid(conn, request.client_id, quote["quantity_g"])
         credits.lock_batches(conn, [offer.batch_id for offer in quote_credits.offers_for(conn, quote)])
         lines = quote_credits.plan(quote_credits.offers_for(conn, quote), quote["quantity_g"])
         amount_fen = sum(line.amount_fen for line in lines)
@@ -37,6 +38,18 @@ def buy_credits(
 
     release_credits.expire_orders(platform, now)
     return answer_once.answer_once(platform, request, now, work)
+
+
+def _check_unpaid(conn: db.Connection, client_id: str, quantity_g: int) -> None:
+    """Raises Problem unpaid_limit when the company would hold back too much without paying."""
+    credits.lock_owner(conn, client_id)  # its orders one after another
+    unpaid_g, most_g = orders.unpaid_g(conn, client_id), purchase.UNPAID_MAX_G
+    if unpaid_g + quantity_g > most_g:
+        text = (
+            f"未付款订单已占用 {unpaid_g} 克，上限 {most_g} 克：请先付款或取消 · your unpaid orders hold {unpaid_g} g"
+            f" of at most {most_g} g: pay or cancel first, or order less"
+        )
+        raise Problem("unpaid_limit", text, extra={"unpaid_g": unpaid_g, "unpaid_max_g": most_g})
 
 
 def _reserve(

@@ -10,6 +10,7 @@ import pytest
 
 from backend.errors import Problem
 from backend.usecases import buy_credits, pay_order, quote_credits, release_credits
+from rewards import purchase
 from tests import cast
 from tests.cast import Client, Stage
 from tests.market import RECEIVED, Market, at_once, keyed, ok, refused
@@ -244,3 +245,39 @@ def test_the_same_key_at_the_same_moment_has_one_effect(market: Market) -> None:
     assert answers == [answers[0]] * 8
     assert available_g(market) == 850
     assert market.conservation()["ok"]
+
+
+def test_a_company_holds_back_only_so_much_without_paying(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purchase, "UNPAID_MAX_G", 500)
+    market.issued(1_000_000)
+    first = market.ordered(300)
+    quote = ok(market.company.post("/v1/quotes", {"quantity_g": 201}), 201)
+    problem = refused(market.company.post("/v1/orders", {"quote_id": quote["id"]}), 409, "unpaid_limit")
+    assert (problem["unpaid_g"], problem["unpaid_max_g"]) == (300, 500)
+    market.ordered(200)
+    ok(market.company.call("DELETE", f"/v1/orders/{first['id']}"), 200)
+    assert ok(market.company.post("/v1/orders", {"quote_id": quote["id"]}), 201)["state"] == "reserved"
+
+
+def test_what_is_paid_holds_nothing_back(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purchase, "UNPAID_MAX_G", 500)
+    market.issued(2_000_000)
+    market.paid(500)
+    assert market.ordered(500)["state"] == "reserved"
+
+
+def test_orders_at_the_same_moment_do_not_pass_the_limit_together(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purchase, "UNPAID_MAX_G", 500)
+    market.issued(2_000_000)
+    quotes = [ok(market.company.post("/v1/quotes", {"quantity_g": 200}), 201)["id"] for _ in range(6)]
+    now = datetime.now(UTC)
+    done = at_once(*(
+        lambda q=q: buy_credits.buy_credits(market.platform, keyed(market.company.id, "orders"), q, now)  # type: ignore[misc]
+        for q in quotes
+    ))  # fmt: skip
+    assert (
+        sorted(d.code if isinstance(d, Problem) else d["state"] for d in done)
+        == ["reserved"] * 2 + ["unpaid_limit"] * 4
+    )

@@ -10,6 +10,10 @@ returning quote_id
 select q.*, o.order_id from quote q left join purchase_order o using (quote_id)
 where q.quote_id = %(quote_id)s and q.client_id = %(client_id)s
 
+-- name: unpaid
+select coalesce(sum(quantity_g), 0) from purchase_order
+where client_id = %(client_id)s and state in ('reserved', 'declared')
+
 -- name: add_order
 insert into purchase_order (client_id, quote_id, quantity_g, amount_fen, state, made_at, expires_at)
 values (%(client_id)s, %(quote_id)s, %(quantity_g)s, %(amount_fen)s, 'reserved', %(made_at)s, %(expires_at)s)
