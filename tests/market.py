@@ -12,7 +12,7 @@ from typing import Any
 
 from backend.errors import Problem
 from backend.store import events
-from backend.usecases import answer_once
+from backend.usecases import answer_once, recall_credits
 from rewards import ledger
 from tests.cast import Client, Stage
 
@@ -43,6 +43,7 @@ class Market:
         self.partner = stage.partner("valleybike", [f"p{i}" for i in range(people)])
         self.people = list(self.partner.people.values())
         self._ids = itertools.count(1)
+        self.standing: dict[int, tuple[int, int, dict[str, Any]]] = {}  # deed -> mg, version, the rest
 
     def deed(
         self,
@@ -61,6 +62,7 @@ class Market:
     ) -> int:
         """Write a deed, or with `of` and `version` a later version of one that stood at `before_mg`; its id."""
         deed_id = of or next(self._ids)
+        more = {"month": month, "pack": pack, "region": region, "evidence": evidence, "client": client}
         person = person or self.people[deed_id % len(self.people)]
         started_at = datetime(month.year, month.month, 3, 4, deed_id % 60, tzinfo=UTC)
         known = self.platform.standard.pack_version(pack, "1.0.0")
@@ -79,7 +81,30 @@ class Market:
         with self.platform.db.transaction() as conn:
             events.add_deeds(conn, [row])
             events.add_transfers(conn, [transfer] if change_mg else [])
+        self.standing[deed_id] = (before_mg + change_mg, version, more | {"person": person})
         return deed_id
+
+    def lowered(self, *changes: tuple[int, int]) -> list[recall_credits.Recalled]:
+        """Deeds of batches get other amounts, (deed, mg): what the recall did."""
+        lowered = []
+        for deed_id, mg in changes:
+            before_mg, version, more = self.standing[deed_id]
+            self.deed(mg, of=deed_id, version=version + 1, before_mg=before_mg, stands=mg != 0, **more)
+            lowered.append(recall_credits.Lowered(self.batch_of(deed_id), deed_id, before_mg - mg))
+        now = datetime.now(UTC)
+        return self.platform.db.retrying(lambda conn: recall_credits.recall_all(conn, self.platform, lowered, now))
+
+    def batch_of(self, deed_id: int) -> int:
+        with self.platform.db.transaction() as conn:
+            row = conn.execute("select batch_id from batch_member where deed_id = %s", (deed_id,)).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def figures(self, batch_id: int) -> dict[str, Any]:
+        """A batch as the proof of conservation shows it, which must hold."""
+        found = self.conservation()
+        assert found["ok"], [i for i in found["identities"] if not i["ok"]]
+        return next(b for b in found["batches"] if b["batch"] == batch_id)
 
     def closed(self, *milligrams: int, pool: str = POOL, **deed: Any) -> dict[str, Any]:
         """A batch closed over deeds of these milligrams."""

@@ -1,4 +1,4 @@
-"""Batches: attested by a verifier, then issued."""
+"""Batches: attested by a verifier, then issued; what they owe after a recall is covered, a freeze is lifted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flask import g
 from marshmallow import Schema, fields, validate
 
 from backend import api, auth
-from backend.usecases import attest_batch, issue_credits, list_batches
+from backend.usecases import answer_once, attest_batch, cover_batch, issue_credits, lift_freeze, list_batches
 
-blp = api.Routes("batches", __name__, url_prefix="/v1/batches", description="批次：核查与签发 · Batches")
+blp = api.Routes("batches", __name__, url_prefix="/v1", description="批次：核查与签发 · Batches")
 
 READERS = ("operator", "verifier", "regulator", "company")
 MG_MAX = 10**17
@@ -69,14 +69,24 @@ class IssueRequestSchema(Schema):
 
 
 class IssueSchema(IssueRequestSchema):
-    """1000 x issued_g + remainder_mg = reduction_mg - adjustment_mg + carried_mg."""
+    """1000 x issued_g + remainder_mg = reduction_mg - adjustment_mg - recalled_mg + carried_mg."""
 
     issued_g = fields.Integer(required=True)
     reserve_g = fields.Integer(required=True, metadata={"description": "of it, correction reserve"})
     remainder_mg = fields.Integer(required=True)
     carried_from = fields.Integer(required=True, allow_none=True, metadata={"description": "the batch carried from"})
     carried_mg = fields.Integer(required=True)
+    recalled_mg = fields.Integer(
+        required=True, attribute="not_minted_mg", metadata={"description": "recalled before the issue"}
+    )
     issued_at = api.Instant(required=True)
+
+
+class FrozenSchema(Schema):
+    """The books of the batch did not add up: nothing of it is offered, ordered or retired till that is lifted."""
+
+    reason = fields.String(required=True)
+    frozen_at = api.Instant(required=True)
 
 
 class BatchSchema(OriginSchema):
@@ -88,9 +98,31 @@ class BatchSchema(OriginSchema):
     deeds = fields.Integer(required=True, allow_none=True)
     people = fields.Integer(required=True, allow_none=True)
     reduction_mg = fields.Integer(required=True, allow_none=True)
+    recalled_mg = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "what its deeds have lost since the close"}
+    )
+    owed_g = fields.Integer(
+        required=True, metadata={"description": "recalled grams not replaced yet: the series is not offered meanwhile"}
+    )
+    frozen = fields.Nested(FrozenSchema, required=True, allow_none=True)
     closed_at = api.Instant(required=True)
     attestation = fields.Nested(AttestationSchema, required=True, allow_none=True)
     issue = fields.Nested(IssueSchema, required=True, allow_none=True)
+
+
+class CoverSchema(Schema):
+    from_batch = fields.Integer(
+        required=True,
+        validate=validate.Range(1, 2**63 - 1),
+        metadata={"description": "whose unsold grams are cancelled"},
+    )
+    quantity_g = fields.Integer(
+        validate=validate.Range(1, 10**15), metadata={"description": "default: all that is owed"}
+    )
+
+
+class LiftSchema(Schema):
+    note = api.text(2000, required=True, metadata={"description": "what was found"})
 
 
 class BatchesSchema(Schema):
@@ -98,7 +130,7 @@ class BatchesSchema(Schema):
     next_cursor = fields.String(required=True, allow_none=True)
 
 
-@blp.route("")
+@blp.route("/batches")
 @auth.allow(*READERS)
 @blp.arguments(api.PageArgs, location="query")
 @blp.response(200, BatchesSchema)
@@ -108,7 +140,7 @@ def list_all_batches(args: dict[str, Any]) -> dict[str, Any]:
     return api.page(*list_batches.list_batches(api.platform(), g.caller.role, place, args["limit"]))
 
 
-@blp.route(f"/<{api.ID}:batch_id>")
+@blp.route(f"/batches/<{api.ID}:batch_id>")
 @auth.allow(*READERS)
 @blp.response(200, BatchSchema)
 def get_batch(batch_id: int) -> dict[str, Any]:
@@ -116,7 +148,7 @@ def get_batch(batch_id: int) -> dict[str, Any]:
     return list_batches.show_batch(api.platform(), g.caller.role, batch_id)
 
 
-@blp.route(f"/<{api.ID}:batch_id>/attestation", methods=["POST"])
+@blp.route(f"/batches/<{api.ID}:batch_id>/attestation", methods=["POST"])
 @auth.allow("verifier")
 @blp.arguments(AttestationRequestSchema)
 @blp.response(201, BatchSchema)
@@ -125,7 +157,7 @@ def attest_closed_batch(statement: dict[str, Any], batch_id: int) -> dict[str, A
     return attest_batch.attest_batch(api.platform(), batch_id, g.caller.id, statement, datetime.now(UTC))
 
 
-@blp.route(f"/<{api.ID}:batch_id>/issue", methods=["POST"])
+@blp.route(f"/batches/<{api.ID}:batch_id>/issue", methods=["POST"])
 @auth.allow("operator")
 @blp.arguments(IssueRequestSchema)
 @blp.response(201, BatchSchema)
@@ -133,3 +165,25 @@ def issue_batch(body: dict[str, Any], batch_id: int) -> dict[str, Any]:
     """签发: mint whole grams and offer them. Errors: not_found, conflict."""
     price = body["price_fen_per_tonne"]
     return issue_credits.issue_credits(api.platform(), batch_id, g.caller.id, price, datetime.now(UTC))
+
+
+@blp.route(f"/operator/batches/<{api.ID}:batch_id>/cover", methods=["POST"])
+@auth.allow("operator")
+@blp.arguments(CoverSchema)
+@blp.response(200, BatchSchema)
+@blp.keyed
+def cover_owed_grams(body: dict[str, Any], batch_id: int, keyed: answer_once.KeyedRequest) -> dict[str, Any]:
+    """Cancel unsold grams of a batch of the same methodology for what this one owes. Errors: not_found, conflict,
+    sold_out, request_invalid."""
+    return cover_batch.cover_batch(
+        api.platform(), keyed, batch_id, body["from_batch"], body.get("quantity_g"), datetime.now(UTC)
+    )
+
+
+@blp.route(f"/operator/batches/<{api.ID}:batch_id>/lift", methods=["POST"])
+@auth.allow("operator")
+@blp.arguments(LiftSchema)
+@blp.response(200, BatchSchema)
+def lift_batch_freeze(body: dict[str, Any], batch_id: int) -> dict[str, Any]:
+    """Let a frozen batch move again, with a note on what was found. Errors: not_found, conflict."""
+    return lift_freeze.lift_freeze(api.platform(), batch_id, g.caller.id, body["note"], datetime.now(UTC))

@@ -41,7 +41,11 @@ Valid: signed by this platform, its serials are retired</div>
 <dt>来源 Lineage{% for l in c.lineage %}<dd>{{ l.region.zh }} {{ l.region.en }} · {{ l.methodology.zh }}
 {{ l.methodology.en }} {{ l.methodology.version }} · {{ l.vintage }} · {{ "{:,}".format(l.quantity_g) }} g{% endfor %}
 <dt>序号 Serials{% for s in c.serials %}<dd>{{ s }}{% endfor %}</dl>
-{% for s in c.statements %}<p>{{ s.zh }}<br>{{ s.en }}</p>{% endfor %}
+{% for a in amendments %}<div class="{{ 'ok' if a.covered else 'no' }}"><b>补充说明 Amendment {{ a.number }}</b><br>
+{{ a.statement.zh }}<br>{{ a.statement.en }}<br>批次 Batch {{ a.batch }} · 当日召回 recalled on the day
+{{ "{:,}".format(a.recalled_mg) }} mg · 累计 in all {{ "{:,}".format(a.recalled_in_all_g) }} g
+{% for r in a.replaced_by %}<br>− {{ "{:,}".format(r.quantity_g) }} g · {{ r.serials | join(", ") }}{% endfor %}
+</div>{% endfor %}{% for s in c.statements %}<p>{{ s.zh }}<br>{{ s.en }}</p>{% endfor %}
 <p><a href="/v1/certificates/{{ c.number }}.pdf">PDF</a> · <a href="/v1/certificates/{{ c.number }}.json">JSON</a></p>
 </main></html>"""
 
@@ -54,39 +58,56 @@ class SignatureSchema(Schema):
     value = fields.String(required=True, validate=validate.Length(max=1000), metadata={"description": "base64url"})
 
 
+class SignedAmendmentSchema(Schema):
+    """What was recalled of a batch on a day, and what replaced it; the certificate itself stays as it is."""
+
+    amendment = fields.Dict(required=True)
+    signature = fields.Nested(SignatureSchema, required=True)
+
+
 class SignedCertificateSchema(Schema):
     certificate = fields.Dict(required=True)
     signature = fields.Nested(SignatureSchema, required=True)
+
+
+class AmendedCertificateSchema(SignedCertificateSchema):
+    amendments = fields.List(
+        fields.Nested(SignedAmendmentSchema), load_default=[], validate=validate.Length(max=1000),
+        metadata={"description": "one a day and batch, oldest first"},
+    )  # fmt: skip
 
 
 class ChecksSchema(Schema):
     signature = fields.Boolean(required=True, metadata={"description": "a key of this platform signed exactly this"})
     known = fields.Boolean(required=True, metadata={"description": "the same stands in this platform's books"})
     serials_retired = fields.Boolean(required=True, metadata={"description": "its serials are retired under it"})
+    amendments = fields.Boolean(required=True, metadata={"description": "those given are signed and known, too"})
 
 
 class VerificationSchema(Schema):
     valid = fields.Boolean(required=True)
     number = fields.String(required=True, allow_none=True)
     checks = fields.Nested(ChecksSchema, required=True)
+    amendments = fields.List(fields.String(), required=True, metadata={"description": "numbers of those there are"})
 
 
 @blp.route("/<number>")
 @auth.allow(auth.ANYONE)
-@blp.response(200, SignedCertificateSchema)
+@blp.response(200, AmendedCertificateSchema)
 def get_certificate(number: str) -> Any:
-    """The signed certificate; to a browser, a page that says whether it is valid. Errors: not_found."""
+    """The signed certificate and any amendments; to a browser, a page with its verdict. Errors: not_found."""
     signed = show_certificate.show_certificate(api.platform(), number)
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
         return signed
     checked = show_certificate.verify_certificate(api.platform(), **signed)
-    page = render_template_string(_PAGE, c=signed["certificate"], valid=checked["valid"])
+    amendments = [a["amendment"] for a in signed["amendments"]]
+    page = render_template_string(_PAGE, c=signed["certificate"], valid=checked["valid"], amendments=amendments)
     return Response(page, content_type="text/html; charset=utf-8", headers={"Vary": "Accept"})
 
 
 @blp.route("/<number>.json")
 @auth.allow(auth.ANYONE)
-@blp.response(200, SignedCertificateSchema)
+@blp.response(200, AmendedCertificateSchema)
 def get_certificate_json(number: str) -> dict[str, Any]:
     """The same, to be saved as a file. Errors: not_found."""
     return show_certificate.show_certificate(api.platform(), number)
@@ -107,8 +128,8 @@ def get_certificate_pdf(number: str) -> ResponseReturnValue:
 
 @blp.route("/verify", methods=["POST"])
 @auth.allow(auth.ANYONE)
-@blp.arguments(SignedCertificateSchema)
+@blp.arguments(AmendedCertificateSchema)
 @blp.response(200, VerificationSchema)
 def verify_certificate(body: dict[str, Any]) -> dict[str, Any]:
     """Is it ours, unchanged, and are its serials retired?"""
-    return show_certificate.verify_certificate(api.platform(), body["certificate"], body["signature"])
+    return show_certificate.verify_certificate(api.platform(), **body)

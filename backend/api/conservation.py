@@ -40,6 +40,11 @@ class BatchFiguresSchema(batches.OriginSchema):
     held_g = fields.Integer(required=True)
     retired_g = fields.Integer(required=True)
     cancelled_g = fields.Integer(required=True)
+    recalled_mg = fields.Integer(required=True, metadata={"description": "what its deeds have lost since the close"})
+    not_minted_mg = fields.Integer(required=True, allow_none=True, metadata={"description": "of it, before the issue"})
+    replaced_g = fields.Integer(required=True, metadata={"description": "cancelled for its recalls, here or elsewhere"})
+    owed_g = fields.Integer(required=True, metadata={"description": "recalled grams not replaced yet"})
+    frozen = fields.Boolean(required=True)
 
 
 class ConservationSchema(Schema):

@@ -36,7 +36,7 @@ class NewBlock:
 
 
 def lock_batches(conn: db.Connection, batches: Iterable[int]) -> None:
-    """Nobody else buys of these batches till commit."""
+    """Nobody else buys, recalls, covers or releases grams of these batches till commit."""
     conn.execute(SQL["lock_batches"], {"batches": list(batches)})
 
 
@@ -51,10 +51,11 @@ def blocks(
     owner: str = "",
     batches: Sequence[int] | None = None,
     demonstration: bool | None = None,
+    frozen: bool = True,
 ) -> list[Block]:
-    """The live blocks of an owner in a place, by batch and serial."""
+    """The live blocks of an owner in a place, by batch and serial. frozen: those of frozen batches too."""
     found = db.dicts(
-        conn, SQL["blocks"], account=account, owner=owner, demonstration=demonstration,
+        conn, SQL["blocks"], account=account, owner=owner, demonstration=demonstration, frozen=frozen,
         batches=None if batches is None else list(batches),
     )  # fmt: skip
     return [

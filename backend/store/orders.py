@@ -72,6 +72,11 @@ def lock_overdue(conn: db.Connection, now: datetime) -> list[int]:
     return [order_id for (order_id,) in db.rows(conn, SQL["lock_overdue"], now=now)]
 
 
+def batches(conn: db.Connection, orders: Sequence[int]) -> list[int]:
+    """The batches that these orders' grams are from."""
+    return [batch_id for (batch_id,) in db.rows(conn, SQL["batches"], orders=list(orders))]
+
+
 def set_state(
     conn: db.Connection,
     order_id: int,

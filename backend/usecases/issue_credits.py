@@ -17,7 +17,8 @@ def issue_credits(
 ) -> dict[str, Any]:
     """Mint the batch's grams, set the correction reserve aside and offer the rest; the batch.
 
-    Raises Problem not_found, conflict unless the batch is attested and not issued.
+    What was recalled since the close is not minted; the attestation stays as it was given.
+    Raises Problem not_found, conflict unless the batch is attested, not issued and not frozen.
     """
     with platform.db.transaction() as conn:
         batch = pools.locked_batch(conn, batch_id)
@@ -25,9 +26,12 @@ def issue_credits(
             raise Problem("not_found", "no such batch")
         if (state := list_batches.state(batch)) != "attested":
             raise Problem("conflict", f"批次状态为 {state}，须为 attested · the batch is {state}, not attested")
+        if batch["frozen_at"]:
+            raise Problem("conflict", f"批次已冻结 · the batch is frozen: {batch['frozen_for']}")
         carried_from, carried_mg = pools.find_carried(conn, batch_id)
         reserve_ppm = platform.standard.parameter("correction_reserve_ppm", batch["vintage_month"])
-        minting = pooling.mint(batch["reduction_mg"], batch["adjustment_mg"], carried_mg, reserve_ppm)
+        less_mg = batch["adjustment_mg"] + batch["recalled_mg"]
+        minting = pooling.mint(batch["reduction_mg"], less_mg, carried_mg, reserve_ppm)
         pools.add_issue(
             conn,
             batch_id=batch_id,
@@ -36,6 +40,7 @@ def issue_credits(
             remainder_mg=minting.remainder_mg,
             carried_from=carried_from,
             carried_mg=carried_mg,
+            recalled_mg=batch["recalled_mg"],
             price_fen_per_tonne=price_fen_per_tonne,
             issued_at=now,
             issued_by=issued_by,

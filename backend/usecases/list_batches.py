@@ -14,7 +14,8 @@ _ATTESTATION = (
     "attested_at",
 )  # fmt: skip
 _ISSUE = (
-    "issued_g", "reserve_g", "remainder_mg", "carried_from", "carried_mg", "price_fen_per_tonne", "issued_at",
+    "issued_g", "reserve_g", "remainder_mg", "carried_from", "carried_mg", "not_minted_mg", "price_fen_per_tonne",
+    "issued_at",
 )  # fmt: skip
 
 
@@ -50,6 +51,9 @@ def shown(platform: Platform, role: str, row: dict[str, Any] | None) -> dict[str
         "deeds": None if few else row["deeds"],
         "people": None if few else row["people"],
         "reduction_mg": None if few else row["reduction_mg"],
+        "recalled_mg": None if few else row["recalled_mg"],
+        "owed_g": row["owed_g"],
+        "frozen": {"reason": row["frozen_for"], "frozen_at": row["frozen_at"]} if row["frozen_at"] else None,
         "closed_at": row["closed_at"],
         "attestation": {n: row[n] for n in _ATTESTATION} if row["decision"] else None,
         "issue": {n: row[n] for n in _ISSUE} if row["issued_at"] else None,

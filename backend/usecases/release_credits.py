@@ -1,4 +1,4 @@
-"""Give reserved grams back: the company cancels, or the time is up."""
+"""Give reserved grams back: the company cancels, or the time is up. A batch that owes grams takes them at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import credits, db, orders
-from backend.usecases import move_credits, show_order
+from backend.usecases import move_credits, recall_credits, show_order
 from rewards import ledger, purchase
 
 
@@ -21,7 +21,9 @@ def cancel_order(platform: Platform, order_id: int, client_id: str, now: datetim
         found = orders.lock_order(conn, order_id, client_id)
         if found is None or found[0] != "cancelled":
             state, expires_at = locked(conn, order_id, client_id, "cancel", now)
+            batches = _lock_batches(conn, [order_id])
             _release(conn, order_id, state, expires_at, now, client_id)
+            recall_credits.cover_from_unsold(conn, platform, batches, now)
         return show_order.shown(orders.order(conn, order_id, client_id), now)
 
 
@@ -29,8 +31,10 @@ def expire_orders(platform: Platform, now: datetime) -> int:
     """Release all orders whose time is up, but for those that somebody works on just now; how many."""
     with platform.db.transaction() as conn:
         overdue = orders.lock_overdue(conn, now)
+        batches = _lock_batches(conn, overdue)
         for order_id in overdue:
             _release(conn, order_id, "expired", now, now, "")
+        recall_credits.cover_from_unsold(conn, platform, batches, now)
     return len(overdue)
 
 
@@ -48,6 +52,13 @@ def locked(
     if after is None:
         raise Problem("conflict", f"订单状态为 {state} · the order is {state}")
     return after, expires_at
+
+
+def _lock_batches(conn: db.Connection, locked_orders: list[int]) -> list[int]:
+    """Orders are locked before batches, and whoever has batches waits for no order."""
+    batches = orders.batches(conn, locked_orders)
+    credits.lock_batches(conn, batches)
+    return batches
 
 
 def _release(conn: db.Connection, order_id: int, state: str, expires_at: datetime, now: datetime, by: str) -> None:

@@ -59,11 +59,16 @@ def _held(conn: db.Connection, platform: Platform, client_id: str, wish: dict[st
     """The company's held blocks that may be used. Demonstration credits and real ones never share a certificate."""
     demonstration = wish.get("demonstration", platform.settings.demonstration)
     batches = [wish["batch"]] if wish.get("batch") else None
-    blocks = credits.blocks(conn, ledger.HELD, client_id, batches, demonstration)
-    held_g = sum(block.span.quantity_g for block in blocks)
-    if held_g < wish["quantity_g"]:
+    blocks = credits.blocks(conn, ledger.HELD, client_id, batches, demonstration, frozen=False)
+    usable_g = sum(block.span.quantity_g for block in blocks)
+    if usable_g < wish["quantity_g"]:
+        held = credits.blocks(conn, ledger.HELD, client_id, batches, demonstration)
+        held_g = sum(block.span.quantity_g for block in held)
+        frozen_g = held_g - usable_g
         text = f"持有 {held_g} 克，不足 {wish['quantity_g']} 克 · you hold {held_g} g of this, less than asked for"
-        raise Problem("not_enough_held", text, extra={"held_g": held_g})
+        if frozen_g:
+            text += f"（其中 {frozen_g} 克所在批次已冻结 · {frozen_g} g of them are in frozen batches）"
+        raise Problem("not_enough_held", text, extra={"held_g": held_g, "frozen_g": frozen_g})
     return blocks
 
 

@@ -1,25 +1,35 @@
-"""Certificates: shown to anybody, and checked for anybody."""
+"""Certificates: shown to anybody, and checked for anybody. What was recalled since stands in amendments beside them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from backend import auth
 from backend.errors import Problem
 from backend.platform import Platform
-from backend.store import retirements
-from rewards import certificates, serials
+from backend.store import db, recalls, retirements
+from rewards import certificates, recalling, serials
 
 
 def show_certificate(platform: Platform, number: str) -> dict[str, Any]:
-    """{"certificate": {...}, "signature": {kid, alg, value}}. Raises Problem not_found."""
+    """The certificate as it was signed, and what was recalled of its batches since. Raises Problem not_found.
+
+    {"certificate": {...}, "signature": {kid, alg, value}, "amendments": [{"amendment": {...}, "signature": {...}}]}.
+    """
     with platform.db.transaction(snapshot=True) as conn:
         row = retirements.certificate(conn, number) if certificates.is_number(number) else None
-    if row is None:
-        raise Problem("not_found", "没有这个编号的证书 · there is no certificate of this number")
+        if row is None:
+            raise Problem("not_found", "没有这个编号的证书 · there is no certificate of this number")
+        amendments = [_signed(r, "amendment") for r in recalls.amendments(conn, number)]
+    return _signed(row, "certificate") | {"amendments": amendments}
+
+
+def _signed(row: dict[str, Any], kind: str) -> dict[str, Any]:
     signature = {"kid": row["kid"], "alg": row["algorithm"], "value": row["signature"]}
-    return {"certificate": json.loads(row["canonical"]), "signature": signature}
+    return {kind: json.loads(row["canonical"]), "signature": signature}
 
 
 def show_pdf(platform: Platform, number: str) -> bytes | None:
@@ -29,18 +39,39 @@ def show_pdf(platform: Platform, number: str) -> bytes | None:
         return retirements.pdf(conn, number)
 
 
-def verify_certificate(platform: Platform, certificate: dict[str, Any], signature: dict[str, str]) -> dict[str, Any]:
-    """{valid, checks}: signed by this platform, the same as in its books, and its serials retired under its number."""
+def verify_certificate(
+    platform: Platform,
+    certificate: dict[str, Any],
+    signature: dict[str, str],
+    amendments: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """{valid, number, checks, amendments}: signed by this platform, the same as in its books, its serials retired under
+    its number, and any amendments given with it signed and known too; `amendments` are the numbers of those there are.
+    """
     named = certificate.get("number")
     number = named if isinstance(named, str) and certificates.is_number(named) else None
     checks = {"signature": _is_signed(platform, certificate, signature), "known": False, "serials_retired": False}
+    made: list[str] = []
     if number:
         with platform.db.transaction(snapshot=True) as conn:
             row = retirements.certificate(conn, number)
             retired = retirements.retired_spans(conn, number)
+            made = [json.loads(r["canonical"])["number"] for r in recalls.amendments(conn, number)]
         checks["known"] = row is not None and json.loads(row["canonical"]) == certificate
         checks["serials_retired"] = bool(retired) and _spans(certificate) == retired
-    return {"valid": all(checks.values()), "number": number, "checks": checks}
+    with platform.db.transaction(snapshot=True) as conn:
+        checks["amendments"] = all(_is_amendment(conn, platform, **given) for given in amendments)
+    return {"valid": all(checks.values()), "number": number, "checks": checks, "amendments": made}
+
+
+def _is_amendment(
+    conn: db.Connection, platform: Platform, amendment: dict[str, Any], signature: dict[str, str]
+) -> bool:
+    """True for what this platform signed as an amendment and has in its books, superseded within its day or not."""
+    if amendment.get("kind") != recalling.KIND or not _is_signed(platform, amendment, signature):
+        return False
+    made_on, text = date.fromisoformat(amendment["made_on"]), certificates.canonical(amendment).decode()
+    return recalls.is_amendment(conn, amendment["batch"], made_on, amendment["version"], text)
 
 
 def _is_signed(platform: Platform, certificate: dict[str, Any], signature: dict[str, str]) -> bool:

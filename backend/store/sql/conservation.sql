@@ -1,4 +1,5 @@
--- Each statement is one identity: rows of (scope, left, right), equal on every row when it holds.
+-- Each statement is one identity: rows of (scope, left, right), equal on every row when it holds. Rows whose scope ends
+-- in 'differ' count what is unequal below a sum, and are no part of the total.
 -- They stand in the order of rewards.ledger.IDENTITIES and under its names; `batches` is what is shown beside them.
 
 -- name: reductions_of_people
@@ -27,20 +28,103 @@ select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
 union all
 select 'people who differ', count(*), 0 from both_sides where l <> r
 
+-- name: rows_of_deeds
+select 'all', count(*), count(distinct deed_id) from current_deed
+
+-- name: reductions_of_deeds
+with book as (
+  select ref_id as deed_id, sum(case when credit = 'person' then amount else -amount end) as amount
+  from transfer where book = 'reductions_mg' and reason in ('deed', 'resettled') group by ref_id
+), both_sides as (
+  select coalesce(b.amount, 0) as l, coalesce(d.reduction_mg, 0) as r from book b full join current_deed d using (deed_id)
+)
+select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
+union all
+select 'deeds that differ', count(*), 0 from both_sides where l <> r
+
+-- name: points_of_deeds
+with book as (
+  select ref_id as deed_id, sum(case when credit = 'person' then amount else -amount end) as amount
+  from transfer where book = 'points' and reason in ('deed', 'resettled') group by ref_id
+), both_sides as (
+  select coalesce(b.amount, 0) as l, coalesce(d.points, 0) as r from book b full join current_deed d using (deed_id)
+)
+select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
+union all
+select 'deeds that differ', count(*), 0 from both_sides where l <> r
+
+-- name: numbers_of_deeds
+-- Of the records that stand; those ruled apart from another tell of a deed of their own whatever their number.
+with used as (
+  select e.act_issuer, e.act_digest, count(*) as deeds
+  from current_deed d join event e on e.event_id = d.event_id and e.started_at = d.started_at
+  where e.act_digest is not null and e.apart_roots is null
+  group by e.act_issuer, e.act_digest
+)
+select 'all', coalesce(sum(deeds), 0), count(*) from used
+
 -- name: members_of_batches
 select 'batch ' || batch_id, b.deeds, coalesce(m.members, 0)
 from batch b full join (select batch_id, count(*) as members from batch_member group by batch_id) m using (batch_id)
 
 -- name: reductions_of_batches
+with member as (
+  select m.batch_id, m.reduction_mg, coalesce(d.reduction_mg, 0) as pooled_mg
+  from batch_member m left join deed d using (deed_id, version, started_at)
+)
 select 'batch ' || b.batch_id, b.reduction_mg, coalesce(m.reduction_mg, 0)
-from batch b
+from batch b left join (select batch_id, sum(reduction_mg) as reduction_mg from member group by batch_id) m using (batch_id)
+union all
+select 'batch ' || batch_id || ' versions that differ', count(*), 0 from member where reduction_mg <> pooled_mg group by batch_id
+
+-- name: members_recalled
+with member as (
+  select m.batch_id, m.reduction_mg - coalesce(r.recalled_mg, 0) as left_mg, coalesce(d.reduction_mg, 0) as now_mg
+  from batch_member m
+  left join (select deed_id, sum(recalled_mg) as recalled_mg from recall group by deed_id) r using (deed_id)
+  left join current_deed d using (deed_id)
+)
+select 'batch ' || batch_id, sum(left_mg), sum(now_mg) from member group by batch_id
+union all
+select 'batch ' || batch_id || ' deeds that differ', count(*), 0 from member where left_mg <> now_mg group by batch_id
+
+-- name: recalls_of_batches
+-- What a deed gained adds nothing to a batch.
+select 'batch ' || batch_id, coalesce(b.recalled_mg, 0), coalesce(r.recalled_mg, 0)
+from batch_recall b
+full join (
+  select batch_id, sum(greatest(net_mg, 0)) as recalled_mg
+  from (select batch_id, deed_id, sum(recalled_mg) as net_mg from recall group by batch_id, deed_id) d group by batch_id
+) r using (batch_id)
+
+-- name: recalls_replaced
+-- Left: what the recalls since the issue come to in whole grams, or what was cancelled for them if that is more because
+-- a deed got back what it had lost. Right: the blocks that were cancelled for it, wherever they are, and what is owed.
+select 'batch ' || i.batch_id, greatest(ceil((r.recalled_mg - i.recalled_mg) / 1000.0), coalesce(c.grams, 0)),
+       coalesce(k.grams, 0) + r.owed_g
+from issue i
+join batch_recall r using (batch_id)
+left join (select batch_id, sum(quantity_g) as grams from cancellation group by batch_id) c using (batch_id)
 left join (
-  select m.batch_id, sum(d.reduction_mg) as reduction_mg
-  from batch_member m join deed d using (deed_id, version, started_at) group by m.batch_id
-) m using (batch_id)
+  select c.batch_id, sum(upper(k.serials) - lower(k.serials)) as grams
+  from cancellation c
+  join credit_block k on k.superseded_at is null and k.account = 'cancelled' and k.owner = c.cancellation_id::text
+                         and k.batch_id = c.from_batch
+  group by c.batch_id
+) k using (batch_id)
+
+-- name: grams_cancelled
+select 'batch ' || batch_id || ' cancellation ' || owner, coalesce(c.grams, 0), coalesce(k.grams, 0)
+from (
+  select from_batch as batch_id, cancellation_id::text as owner, quantity_g as grams from cancellation
+) c
+full join (
+  select batch_id, owner, sum(upper(serials) - lower(serials)) as grams
+  from credit_block where superseded_at is null and account = 'cancelled' group by batch_id, owner
+) k using (batch_id, owner)
 
 -- name: grams_minted
-select 'batch ' || i.batch_id, 1000 * i.issued_g + i.remainder_mg, b.reduction_mg - a.adjustment_mg + i.carried_mg
+select 'batch ' || i.batch_id, 1000 * i.issued_g + i.remainder_mg, b.reduction_mg - a.adjustment_mg - i.recalled_mg + i.carried_mg
 from issue i
 join batch b using (batch_id)
 left join attestation a on a.batch_id = i.batch_id and a.decision = 'attested'
@@ -122,10 +206,14 @@ full join (
 -- name: batches
 select b.batch_id, b.region, b.pack_code, b.pack_version, b.vintage_month, b.provisional, b.demonstration,
        b.reduction_mg as attested_mg, coalesce(a.adjustment_mg, 0) as adjustment_mg, i.carried_mg, i.remainder_mg,
-       i.issued_g, c.places
+       i.issued_g, c.places, coalesce(r.recalled_mg, 0) as recalled_mg, i.recalled_mg as not_minted_mg,
+       coalesce(r.owed_g, 0) as owed_g, f.batch_id is not null as frozen,
+       coalesce((select sum(n.quantity_g) from cancellation n where n.batch_id = b.batch_id), 0)::bigint as replaced_g
 from batch b
 left join attestation a on a.batch_id = b.batch_id and a.decision = 'attested'
 left join issue i on i.batch_id = b.batch_id
+left join batch_recall r on r.batch_id = b.batch_id
+left join batch_freeze f on f.batch_id = b.batch_id and f.lifted_at is null
 left join (
   select batch_id, json_object_agg(account, grams) as places
   from (

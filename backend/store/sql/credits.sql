@@ -8,12 +8,13 @@ select batch_id from batch where batch_id = any(%(batches)s::bigint[]) order by 
 select client_id from client where client_id = %(client_id)s for no key update
 
 -- name: blocks
--- Live blocks in a place, of an owner, in the order in which they are used up.
+-- Live blocks in a place, of an owner, in the order in which they are used up; without those of frozen batches if wished.
 select c.block_id, c.batch_id, c.account, c.owner, lower(c.serials) as first, upper(c.serials) - 1 as last
 from credit_block c join batch b using (batch_id)
 where c.superseded_at is null and c.account = %(account)s and c.owner = %(owner)s
   and (%(batches)s::bigint[] is null or c.batch_id = any(%(batches)s))
   and (%(demonstration)s::boolean is null or b.demonstration = %(demonstration)s)
+  and (%(frozen)s or not exists (select from batch_freeze f where f.batch_id = c.batch_id and f.lifted_at is null))
 order by c.batch_id, c.serials
 
 -- name: supersede
@@ -26,7 +27,7 @@ from unnest(%(batches)s::bigint[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(
             %(owners)s::text[], %(parents)s::bigint[]) as b (batch_id, first, last, account, owner, parent)
 
 -- name: offers
--- Issued batches with grams to sell.
+-- Issued batches with grams to sell: not frozen, and of a series in which no batch owes any.
 select b.batch_id, b.region, b.pack_code, b.pack_version, b.gas_basis, b.vintage_month, b.demonstration, b.provisional,
        i.price_fen_per_tonne, s.available_g
 from batch b
@@ -40,6 +41,10 @@ where (%(region)s::text is null or b.region = %(region)s)
   and (%(vintage_month)s::date is null or b.vintage_month = %(vintage_month)s)
   and (%(demonstration)s::boolean is null or b.demonstration = %(demonstration)s)
   and b.batch_id > %(after)s
+  and not exists (select from batch_freeze f where f.batch_id = b.batch_id and f.lifted_at is null)
+  and not exists (select from batch_recall r join batch o using (batch_id)
+                  where r.owed_g > 0 and (o.region, o.pack_code, o.gas_basis, o.demonstration)
+                                       = (b.region, b.pack_code, b.gas_basis, b.demonstration))
 order by b.batch_id
 limit %(limit)s
 

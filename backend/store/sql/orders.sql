@@ -54,6 +54,9 @@ select order_id from purchase_order
 where state in ('reserved', 'declared') and expires_at <= %(now)s
 order by order_id limit 100 for update skip locked
 
+-- name: batches
+select distinct batch_id from order_line where order_id = any(%(orders)s::bigint[])
+
 -- name: set_state
 update purchase_order set state = %(state)s, expires_at = %(expires_at)s where order_id = %(order_id)s
 

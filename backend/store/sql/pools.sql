@@ -54,13 +54,17 @@ returning batch_id
 -- Batches with what became of them, newest first.
 select b.*, a.decision, a.verifier, a.verifier_name, a.assurance, a.materiality_ppm, a.sample, a.findings,
        a.independence, a.adjustment_mg, a.attested_at,
-       i.issued_g, i.reserve_g, i.remainder_mg, i.carried_from, i.carried_mg, i.price_fen_per_tonne, i.issued_at
+       i.issued_g, i.reserve_g, i.remainder_mg, i.carried_from, i.carried_mg, i.price_fen_per_tonne, i.issued_at,
+       i.recalled_mg as not_minted_mg, coalesce(r.recalled_mg, 0) as recalled_mg, coalesce(r.owed_g, 0) as owed_g,
+       f.reason as frozen_for, f.frozen_at
 from batch b
 left join lateral (
   select t.*, c.name as verifier_name from attestation t join client c on c.client_id = t.verifier
   where t.batch_id = b.batch_id order by t.attestation_id desc limit 1
 ) a on true
 left join issue i on i.batch_id = b.batch_id
+left join batch_recall r on r.batch_id = b.batch_id
+left join batch_freeze f on f.batch_id = b.batch_id and f.lifted_at is null
 where (%(batch_id)s::bigint is null or b.batch_id = %(batch_id)s) and b.batch_id < %(before)s
 order by b.batch_id desc
 limit %(limit)s
@@ -87,7 +91,7 @@ join issue i on i.batch_id = o.batch_id
 where b.batch_id = %(batch_id)s and not exists (select from issue n where n.carried_from = i.batch_id)
 
 -- name: add_issue
-insert into issue (batch_id, issued_g, reserve_g, remainder_mg, carried_from, carried_mg, price_fen_per_tonne,
-                   issued_at, issued_by)
+insert into issue (batch_id, issued_g, reserve_g, remainder_mg, carried_from, carried_mg, recalled_mg,
+                   price_fen_per_tonne, issued_at, issued_by)
 values (%(batch_id)s, %(issued_g)s, %(reserve_g)s, %(remainder_mg)s, %(carried_from)s, %(carried_mg)s,
-        %(price_fen_per_tonne)s, %(issued_at)s, %(issued_by)s)
+        %(recalled_mg)s, %(price_fen_per_tonne)s, %(issued_at)s, %(issued_by)s)
