@@ -94,6 +94,10 @@ def public_part(jwk: Mapping[str, Any]) -> dict[str, str]:
         members = {name: str(jwk[name]) for name in names}
     except KeyError as missing:
         raise ValueError(f"the key lacks its member {missing}") from None
+    try:
+        jwt.PyJWK(members, algorithm=algorithm_of(members))
+    except jwt.PyJWTError:
+        raise ValueError("the key is damaged: its members are no point of the curve") from None
     digest = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()
     return members | {"kid": str(jwk.get("kid") or _b64(digest))}
 

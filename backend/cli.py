@@ -20,7 +20,7 @@ from backend import auth, config
 from backend.embedded import up
 from backend.platform import Platform
 from backend.store import clients, migrate
-from backend.usecases import add_client, add_people
+from backend.usecases import add_client, add_people, change_keys
 from rules import standard
 
 PURPOSES = ("points", "pool", "budget", "statistics")
@@ -97,17 +97,22 @@ def clients_add(
     with opened() as platform:
         since = _since(platform, waived_from) if role == "partner" and waiver else None
         ceilings = dict(pair.partition("=")[::2] for pair in ceiling)
-        key = json.load(jwk)
-        if not isinstance(key, dict):
-            raise ValueError("--jwk must hold one JWK, a JSON object")
+        key = _read_jwk(jwk)
         client_id, own = add_client.add_client(
             platform, role, name, key, issuer=issuer, ceilings=ceilings, waived_from=since
         )
     say(f"added {role} {name!r}" + (f", issuer of act_refs {own}:…" if own else "")
         + (f", waiver from {since:%Y-%m-%d}" if since else ""))  # fmt: skip
-    if "d" in key:
-        say("note: the file holds a private key; only its public part was kept. Send public keys only.")
     click.echo(client_id)
+
+
+def _read_jwk(file: Any) -> dict[str, Any]:
+    key = json.load(file)
+    if not isinstance(key, dict):
+        raise ValueError("--jwk must hold one JWK, a JSON object")
+    if "d" in key:
+        say("note: the file holds a private key; only its public part is kept. Send public keys only.")
+    return key
 
 
 @clients_group.command("list")
@@ -116,6 +121,32 @@ def clients_list() -> None:
     with opened() as platform, platform.db.transaction() as conn:
         for client in clients.list_clients(conn):
             click.echo("\t".join(str(client[k] or "") for k in ("client_id", "role", "name", "issuer")))
+
+
+@clients_group.group("key")
+def clients_key_group() -> None:
+    """Keys of a client: add the next one, let the client change over, revoke the old one."""
+
+
+@clients_key_group.command("add")
+@click.argument("client")
+@click.option("--jwk", required=True, type=click.File("r"), help="Its further public key, a JWK: Ed25519 or P-256.")
+def clients_key_add(client: str, jwk: Any) -> None:
+    """Let CLIENT sign with another key too; prints the key's kid."""
+    with opened() as platform:
+        click.echo(change_keys.add_key(platform, client, _read_jwk(jwk)))
+
+
+@clients_key_group.command("revoke")
+@click.argument("client")
+@click.argument("kid")
+def clients_key_revoke(client: str, kid: str) -> None:
+    """Let the key KID of CLIENT sign nothing more, from now on."""
+    with opened() as platform:
+        left = change_keys.revoke_key(platform, client, kid)
+    say(f"revoked; {left} of its keys are left. Tokens given out before live {auth.ACCESS_S // 60} minutes at most.")
+    if not left:
+        say("note: this client cannot sign anything now; add a key when it has a new one.")
 
 
 @main.group("people")

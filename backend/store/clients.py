@@ -45,6 +45,16 @@ def find_keys(conn: db.Connection, client_id: str) -> list[dict[str, str]]:
     return [jwk for (jwk,) in db.rows(conn, SQL["find_keys"], client_id=client_id)]
 
 
+def all_keys(conn: db.Connection, client_id: str) -> list[tuple[dict[str, str], bool]]:
+    """The client's public keys, each with whether it is revoked."""
+    return [(jwk, is_revoked) for jwk, is_revoked in db.rows(conn, SQL["all_keys"], client_id=client_id)]
+
+
+def revoke_key(conn: db.Connection, client_id: str, kid: str) -> bool:
+    """False when it is no key in force of this client."""
+    return db.run(conn, SQL["revoke_key"], client_id=client_id, kid=kid) == 1
+
+
 def use_assertion(conn: db.Connection, digest: bytes, expires_s: int) -> bool:
     """True the first time an assertion is used."""
     return db.run(conn, SQL["use_assertion"], digest=digest, expires_s=expires_s) == 1

@@ -22,6 +22,12 @@ select client_id, role, name, issuer, created_at from client order by created_at
 -- name: find_keys
 select jwk from client_key where client_id = %(client_id)s and revoked_at is null order by added_at desc
 
+-- name: all_keys
+select jwk, revoked_at is not null as is_revoked from client_key where client_id = %(client_id)s
+
+-- name: revoke_key
+update client_key set revoked_at = now() where client_id = %(client_id)s and kid = %(kid)s and revoked_at is null
+
 -- name: use_assertion
 insert into used_assertion (digest, expires_at) values (%(digest)s, to_timestamp(%(expires_s)s))
 on conflict do nothing
