@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
 
 from backend.store import db, statements
 from rules.dedup import Record
-from rules.model import CREDITED, EVIDENCE_TIERS
+from rules.model import CREDITED, EVIDENCE_TIERS, ExclusionClass
 from rules.standard import Standard
 
 SQL = statements.of("events")
-LOCK_WAIT_MS = 5000
+LOCK_WAIT_MS = 20_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -149,9 +149,12 @@ def find_act_events(
     """When the events of these persons and classes began that carry these numbers: ((person, class), started_at)."""
     if not acts:
         return []
+    accounts = _accounts(conn, [key[0] for key, _ in acts])
+    asked = [(key, account, act) for key, act in acts for account in accounts[key[0]]]
     rows = db.rows(
-        conn, SQL["find_act_events"], people=[key[0] for key, _ in acts], classes=[key[1] for key, _ in acts],
-        issuers=[act[0] for _, act in acts], digests=[act[1] for _, act in acts],
+        conn, SQL["find_act_events"], people=[key[0] for key, _, _ in asked], accounts=[a for _, a, _ in asked],
+        classes=[key[1] for key, _, _ in asked], issuers=[act[0] for _, _, act in asked],
+        digests=[act[1] for _, _, act in asked],
     )  # fmt: skip
     return [((person_id, klass), at) for person_id, klass, at in rows]
 
@@ -163,34 +166,40 @@ def find_neighbours(
     found: dict[tuple[int, str], list[Known]] = {key: [] for key in windows}
     if not windows:
         return found
-    froms, untils = [_at(w[0]) for w in windows.values()], [_at(w[1]) for w in windows.values()]
+    accounts = _accounts(conn, [person_id for person_id, _ in windows])
+    asked = [(key, account, _at(w[0]), _at(w[1])) for key, w in windows.items() for account in accounts[key[0]]]
     rows = db.rows(
-        conn,
-        SQL["find_neighbours"],
-        people=[key[0] for key in windows],
-        classes=[key[1] for key in windows],
-        froms=froms,
-        untils=untils,
-        first=min(froms),
-        last=max(untils),
-    )
+        conn, SQL["find_neighbours"], people=[key[0] for key, *_ in asked], accounts=[a for _, a, _, _ in asked],
+        classes=[key[1] for key, *_ in asked], froms=[w[2] for w in asked], untils=[w[3] for w in asked],
+        first=min(w[2] for w in asked), last=max(w[3] for w in asked),
+    )  # fmt: skip
+    rules: dict[tuple[str, date], ExclusionClass] = {}
     for row in rows:
-        known = _known(standard, row)
+        known = _known(standard, rules, row)
         found[(known.person_id, known.klass)].append(known)
     return found
 
 
-def _known(standard: Standard, row: tuple[Any, ...]) -> Known:
+def _accounts(conn: db.Connection, people: Iterable[int]) -> dict[int, list[int]]:
+    """person -> the accounts that are this person: itself, and those merged into it."""
+    accounts = {person_id: [person_id] for person_id in people}
+    for person_id, alias_id in db.rows(conn, SQL["find_aliases"], people=list(accounts)):
+        accounts[person_id].append(alias_id)
+    return accounts
+
+
+def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], row: tuple[Any, ...]) -> Known:
     (event_id, person_id, account, klass, evidence, client_id, event_ref, started_at, ended_at, day, pack, pack_version,
      region, issuer, act, prior_issuer, prior_act, asset, facts, refusal, measured_mg, points_micro, cap_mg, root_id,
      apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id) = row  # fmt: skip
-    rule, where = standard.exclusion_class(klass, day), standard.region(region)
+    rule = rules.get((klass, day)) or rules.setdefault((klass, day), standard.exclusion_class(klass, day))
+    where = standard.region(region)
     used = standard.pack_version(pack, pack_version)
     assert where is not None
     fixed = batch_id is not None and verdict == CREDITED
     record = Record(
         event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, _micros(started_at), _micros(ended_at), day,
-        pack, acts((issuer, act), (prior_issuer, prior_act)), tuple(facts.get(n, "") for n in rule.same_record_facts),
+        pack, acts((issuer, act), (prior_issuer, prior_act)), _same_facts(facts, rule),
         refusal, measured_mg, points_micro, cap_mg, reduction_mg if fixed else None, points if fixed else 0,
         deed_id if fixed else 0, asset, used is not None and used.aggregate, root_id, frozenset(apart or ()),
     )  # fmt: skip
@@ -198,6 +207,14 @@ def _known(standard: Standard, row: tuple[Any, ...]) -> Known:
         record, person_id, account, klass, evidence, started_at, ended_at, pack_version, region, where.timezone,
         verdict, code, stands, deed_id, reduction_mg, points, version, batch_id,
     )  # fmt: skip
+
+
+def _same_facts(facts: str | None, rule: ExclusionClass) -> tuple[int | str, ...]:
+    """The facts that must agree, decoded only where the class asks for any."""
+    if not rule.same_record_facts or facts is None:
+        return ("",) * len(rule.same_record_facts)
+    told = msgspec.json.decode(facts)
+    return tuple(told.get(name, "") for name in rule.same_record_facts)
 
 
 def acts(*numbers: tuple[str | None, bytes | None]) -> tuple[tuple[str, bytes], ...]:
@@ -235,14 +252,14 @@ def add_claims(conn: db.Connection, client_id: str, claims: Sequence[tuple[bytes
         raise db.ClaimLost
 
 
-def add_act_claims(conn: db.Connection, claims: Sequence[NewActClaim]) -> None:
-    """Claim issuers' numbers. Raises ClaimLost if one was taken."""
+def add_act_claims(conn: db.Connection, claims: Sequence[NewActClaim], sealed: Mapping[bytes, bytes]) -> None:
+    """Claim issuers' numbers; sealed: their plain digests, by digest. Raises ClaimLost if one was taken."""
     if not claims:
         return
     issuers, digests, owns, people, classes, ids, starts = (list(column) for column in zip(*claims, strict=True))
     done = db.run(
         conn, SQL["add_act_claims"], issuers=issuers, digests=digests, owns=owns, people=people, classes=classes,
-        ids=ids, starts=starts,
+        ids=ids, starts=starts, sealed=[sealed.get(digest) for digest in digests],
     )  # fmt: skip
     if done != len(claims):
         raise db.ClaimLost

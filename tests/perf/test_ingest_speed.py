@@ -6,46 +6,23 @@ Reports ratios, never asserts a time: the machine is shared.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import urllib3
 
-from tests import cast
+from tests import cast, serving
 from tests.cast import Stage, recent
 from tests.perf import raw_copy
 
 BATCHES, SIZE, PEOPLE, SENDERS = 40, 1000, 2000, 2
-REPOSITORY = Path(__file__).parents[2]
-
-
-@contextmanager
-def web(environ: dict[str, str], port: int) -> Iterator[str]:
-    """The web process as the Procfile starts it."""
-    line = next(x for x in (REPOSITORY / "Procfile").read_text().splitlines() if x.startswith("web:"))
-    environ = os.environ | environ | {"PORT": str(port), "TANPUHUI_BIND": f"127.0.0.1:{port}",
-                                      "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # fmt: skip
-    process = subprocess.Popen(["/bin/sh", "-c", "exec " + line.split(":", 1)[1]], env=environ, cwd=REPOSITORY)
-    try:
-        base = f"http://127.0.0.1:{port}"
-        urllib3.PoolManager().request("GET", f"{base}/healthz", retries=urllib3.Retry(connect=60, backoff_factor=0.05))
-        yield base
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def test_ingest_is_measured_against_a_raw_copy(database_url: str, redis_url: str) -> None:
     environ = cast.environment(database_url, redis_url)
-    with cast.stage(database_url, redis_url) as stage, web(environ, 18765) as base:
+    with cast.stage(database_url, redis_url) as stage, serving.web(environ, serving.free_port()) as base:
         bodies, partner = _bodies(stage)
         seconds = _send(bodies, partner, base)
         stored = stage.count("event")

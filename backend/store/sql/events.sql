@@ -41,15 +41,17 @@ from claim where client_id = %(client_id)s and id_digest = any(%(digests)b::byte
 
 -- name: find_events
 -- Events by id with their current verdict: the last reverdict, else their own.
-select e.event_id, e.event_ref, e.event_type, e.client_id, e.person_id, e.pack_code, e.pack_version, e.started_at,
-       e.verdict as first_verdict, e.code as first_code, e.deed_id as first_deed_id,
+select e.event_id, e.event_ref, e.event_type, e.client_id, e.person_id, e.pack_code, e.pack_version, e.region, e.day,
+       e.started_at, e.received_at, e.verdict as first_verdict, e.code as first_code, e.deed_id as first_deed_id,
        e.reduction_mg as first_reduction_mg, e.points as first_points, e.field as first_field,
+       x.kind as claim_kind, x.mechanism as claim_mechanism,
        case when r.event_id is null then e.field else '' end as field,
        coalesce(r.verdict, e.verdict) as verdict, coalesce(r.code, e.code) as code,
        case when r.event_id is null then e.deed_id else r.deed_id end as deed_id,
        coalesce(r.reduction_mg, e.reduction_mg) as reduction_mg, coalesce(r.points, e.points) as points
 from unnest(%(ids)s::bigint[], %(starts)s::timestamptz[]) as k (event_id, started_at)
 join event e on e.event_id = k.event_id and e.started_at = k.started_at
+left join external_claim x on x.claim_id = e.claim_id
 left join lateral (
   select * from reverdict r where r.event_id = e.event_id order by r.version desc limit 1
 ) r on true
@@ -59,31 +61,39 @@ select issuer, act_digest, own, coalesce(l.person_id, a.person_id), class, event
 from act_claim a left join person_alias l on l.alias_id = a.person_id
 join unnest(%(issuers)s::text[], %(digests)b::bytea[]) as k (issuer, act_digest) using (issuer, act_digest)
 
+-- name: find_aliases
+select a.person_id, a.alias_id from person_alias a where a.person_id = any(%(people)s::bigint[])
+
 -- name: find_act_events
--- An issuer's number may stand on records of any day.
+-- An issuer's number may stand on records of any day. (`offset 0`: one index probe a row, whatever the statistics say.)
 select k.person_id, k.class, e.started_at
-from unnest(%(people)s::bigint[], %(classes)s::text[], %(issuers)s::text[], %(digests)b::bytea[])
-     as k (person_id, class, issuer, digest)
-cross join lateral same_person(k.person_id) as member
-join event e on e.person_id = member and e.class = k.class
-            and (k.issuer, k.digest) in ((e.act_issuer, e.act_digest), (e.prior_issuer, e.prior_digest))
+from unnest(%(people)s::bigint[], %(accounts)s::bigint[], %(classes)s::text[], %(issuers)s::text[],
+            %(digests)b::bytea[]) as k (person_id, account, class, issuer, digest)
+cross join lateral (
+  select e.event_id, e.started_at from event e
+  where e.person_id = k.account and e.class = k.class
+    and (k.issuer, k.digest) in ((e.act_issuer, e.act_digest), (e.prior_issuer, e.prior_digest))
+  offset 0
+) e
 where not exists (select from correction c where c.old_event_id = e.event_id)
 
 -- name: find_neighbours
 -- Everything settled of these persons and classes in these windows, with what the books say of it now.
 select e.event_id, w.person_id, e.person_id, e.class, e.evidence, e.client_id, e.event_ref, e.started_at, e.ended_at,
        e.day, e.pack_code, e.pack_version, e.region, e.act_issuer, e.act_digest, e.prior_issuer, e.prior_digest,
-       e.asset_digest, e.facts, e.refusal, e.measured_mg, e.points_micro, e.cap_mg, e.root_id, e.apart_roots,
+       e.asset_digest, e.facts::text, e.refusal, e.measured_mg, e.points_micro, e.cap_mg, e.root_id, e.apart_roots,
        coalesce(r.verdict, e.verdict), coalesce(r.code, e.code),
        case when r.event_id is null then e.stands_event else r.stands_event end,
        case when r.event_id is null then e.deed_id else r.deed_id end,
        coalesce(r.reduction_mg, e.reduction_mg), coalesce(r.points, e.points), coalesce(r.version, 0), m.batch_id
-from unnest(%(people)s::bigint[], %(classes)s::text[], %(froms)s::timestamptz[], %(untils)s::timestamptz[])
-     as w (person_id, class, from_at, until_at)
-cross join lateral same_person(w.person_id) as member
-join event e on e.person_id = member and e.class = w.class
-            and e.started_at >= w.from_at and e.started_at < w.until_at
-            and e.started_at >= %(first)s and e.started_at < %(last)s
+from unnest(%(people)s::bigint[], %(accounts)s::bigint[], %(classes)s::text[], %(froms)s::timestamptz[],
+            %(untils)s::timestamptz[]) as w (person_id, account, class, from_at, until_at)
+cross join lateral (
+  select * from event e
+  where e.person_id = w.account and e.class = w.class and e.started_at >= w.from_at and e.started_at < w.until_at
+    and e.started_at >= %(first)s and e.started_at < %(last)s
+  offset 0
+) e
 left join lateral (
   select * from reverdict r where r.event_id = e.event_id order by r.version desc limit 1
 ) r on true
@@ -106,9 +116,10 @@ order by k.d
 on conflict do nothing
 
 -- name: add_act_claims
-insert into act_claim (issuer, act_digest, own, person_id, class, event_id, started_at)
+insert into act_claim (issuer, act_digest, own, person_id, class, event_id, started_at, sealed)
 select k.* from unnest(%(issuers)s::text[], %(digests)b::bytea[], %(owns)s::boolean[], %(people)s::bigint[],
-                       %(classes)s::text[], %(ids)s::bigint[], %(starts)s::timestamptz[]) as k (i, d, o, p, c, e, s)
+                       %(classes)s::text[], %(ids)s::bigint[], %(starts)s::timestamptz[],
+                       %(sealed)b::bytea[]) as k (i, d, o, p, c, e, s, x)
 order by k.i, k.d
 on conflict do nothing
 
@@ -116,7 +127,7 @@ on conflict do nothing
 copy event (event_id, started_at, ended_at, received_at, client_id, event_ref, event_type, person_id, class, pack_code,
             pack_version, region, day, evidence, act_issuer, act_digest, prior_issuer, prior_digest, asset_digest,
             facts, refusal, measured_mg, points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points, field, root_id,
-            apart_roots) from stdin
+            apart_roots, claim_id) from stdin
 
 -- name: add_reverdicts
 copy reverdict (event_id, version, person_id, verdict, code, stands_event, deed_id, reduction_mg, points,
