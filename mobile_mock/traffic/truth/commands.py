@@ -20,7 +20,8 @@ from rich.table import Table
 
 from mobile_mock.traffic import keys, moving, replay, terminal, trips
 from mobile_mock.traffic.client import Platform, Undelivered
-from mobile_mock.traffic.connectors import FORMATS, stations_path
+from mobile_mock.traffic.connectors import FORMATS, Format, stations_path
+from mobile_mock.traffic.moving import Mover
 from mobile_mock.traffic.trips import InputError, Trip
 from mobile_mock.traffic.truth import copies, deliver, doubles, report, score
 from mobile_mock.traffic.truth.copies import Bounds, Copy, Real
@@ -110,16 +111,11 @@ def truth_command(
         if not region and not all(trip.region for trip in read):
             raise InputError("--region is needed: the source's own place is not a region of the standard")
         bounds = Bounds(**how)
-        tag = hashlib.sha256(
-            repr((seed, region, shift_to, tolerance, coordinates, astuple(bounds), len(read))).encode()
-        ).hexdigest()
+        tag = _tag(seed, region, shift_to, tolerance, coordinates, astuple(bounds), len(read))
         rng = random.Random(seed)
         real, left_out = copies.reals(read, bounds.levels_s, timedelta(seconds=tolerance), rng)
         made = copies.copies(real, bounds, len(senders), rng)
-        movers = {
-            datum: terminal.mover(datum, FORMATS[format_name], region, base_url)
-            for datum in (moving.DATUMS if coordinates else ())
-        }
+        movers = _movers(FORMATS[format_name], region, base_url) if coordinates else {}
         run = Run(real, senders, tag, region, movers, max(1, concurrency // len(senders)))
         scored = _sample(real, made, sample, rng)
         began = time.monotonic()
@@ -145,6 +141,10 @@ def truth_command(
 def _tag(*what: object) -> str:
     """Before the event ids of a run: what is the same run has the same ids."""
     return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
+
+
+def _movers(source: Format, region: str, base_url: str) -> dict[str, Mover]:
+    return {datum: terminal.mover(datum, source, region, base_url) for datum in moving.DATUMS}
 
 
 def _sender(base_url: str, retry_for: float, connections: int, client_id: str, key: str, subjects: str) -> Sender:
