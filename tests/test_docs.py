@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from backend import cli, config
+from backend import cli, config, metrics
 from rules.model import CODES
 
 REPOSITORY = Path(__file__).parents[1]
@@ -65,8 +65,12 @@ def test_commands_that_are_shown_exist() -> None:
 def test_the_settings_table_names_every_setting_and_no_other() -> None:
     source = Path(config.__file__).read_text("utf-8")
     known = set(re.findall(r'"((?:TANPUHUI_|DATABASE_|REDIS_)[A-Z_]+|PORT)"', source))
+    known |= set(re.findall(r"\$\{?([A-Z_]+)", (REPOSITORY / "Procfile").read_text("utf-8")))  # of the processes
+    known |= set(re.findall(r'environ\.get\("([A-Z_]+)"\)', Path(metrics.__file__).read_text("utf-8")))
     table = TEXTS[REPOSITORY / "backend" / "README.md"]
-    told = set(re.findall(r"(?:TANPUHUI_[A-Z_]+|DATABASE_URL|REDIS_URL|\bPORT\b)", table))
+    rows = re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE)
+    told = set(re.findall(r"`([A-Z][A-Z_]+)`", "".join(rows)))
+    assert set(re.findall(r"TANPUHUI_[A-Z_]+|\bWEB_[A-Z]+", table)) <= told
     if "`_APPID`" in table:
         told |= {"TANPUHUI_IDENTITY_APPID", "TANPUHUI_IDENTITY_SECRET"}
     assert known - told == set()

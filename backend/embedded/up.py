@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import secrets
@@ -130,6 +131,7 @@ def run_up(home: Path, host: str = "127.0.0.1", port: int | None = None) -> NoRe
             keepers.append(Keeper("valkey", cache))
         listener = stack.enter_context(_listen(host, port))
         listener.set_inheritable(True)
+        _say_who_is_let_in(listener)
         environ |= {"PORT": str(listener.getsockname()[1]), "TANPUHUI_BIND": f"fd://{listener.fileno()}"}
         environ.setdefault("TANPUHUI_PUBLIC_URL", f"http://127.0.0.1:{environ['PORT']}")
         config.load(environ)
@@ -216,6 +218,14 @@ def _listen(host: str, port: int | None) -> socket.socket:
             say(f"port {DEFAULT_PORT} is in use, taking {other} / 端口 {DEFAULT_PORT} 已被占用，改用 {other}")
             return listener
     raise process.EmbeddedError(f"no free port from {DEFAULT_PORT} on: set PORT")
+
+
+def _say_who_is_let_in(listener: socket.socket) -> None:
+    address = listener.getsockname()[0]
+    if not ipaddress.ip_address(address).is_loopback:
+        english = "for other machines too: in production put a buffering reverse proxy with TLS in front"
+        chinese = "其他机器也可访问：生产环境须在前面部署带缓冲的反向代理并启用 TLS"
+        say(f"listening on {address}, {english} (backend/README.md, Operation) / {chinese}")
 
 
 def _release(line: str, environ: Mapping[str, str]) -> None:

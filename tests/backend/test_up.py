@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from backend.embedded import up as up_command
 from tests import processes
 
 OURS = ("DATABASE_URL", "REDIS_URL", "PORT", "TANPUHUI_")
@@ -135,3 +136,12 @@ def test_with_services_of_ones_own_nothing_is_embedded(home: Path, database_url:
         )
         note = json.loads((home / "up.json").read_text())
         assert (note["base_url"], note["database_url"], note["redis_url"]) == (base_url, database_url, redis_url)
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_who_listens_for_other_machines_is_told_of_the_proxy(
+    host: str, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server((host, 0)) as listener:
+        up_command._say_who_is_let_in(listener)
+    assert ("reverse proxy" in capsys.readouterr().err) == warned
