@@ -88,17 +88,23 @@ class Market:
         """Deeds of batches get other amounts, (deed, mg): what the recall did."""
         lowered = []
         for deed_id, mg in changes:
+            batch_id = self.batch_of(deed_id)
+            assert batch_id
             before_mg, version, more = self.standing[deed_id]
             self.deed(mg, of=deed_id, version=version + 1, before_mg=before_mg, stands=mg != 0, **more)
-            lowered.append(recall_credits.Lowered(self.batch_of(deed_id), deed_id, before_mg - mg))
+            lowered.append(recall_credits.Lowered(batch_id, deed_id, before_mg - mg))
         now = datetime.now(UTC)
         return self.platform.db.retrying(lambda conn: recall_credits.recall_all(conn, self.platform, lowered, now))
 
-    def batch_of(self, deed_id: int) -> int:
+    def batch_of(self, deed_id: int) -> int | None:
         with self.platform.db.transaction() as conn:
             row = conn.execute("select batch_id from batch_member where deed_id = %s", (deed_id,)).fetchone()
-        assert row is not None
-        return int(row[0])
+        return int(row[0]) if row else None
+
+    def members(self) -> set[int]:
+        """The deeds that are in batches."""
+        with self.platform.db.transaction() as conn:
+            return {row[0] for row in conn.execute("select deed_id from batch_member")}
 
     def figures(self, batch_id: int) -> dict[str, Any]:
         """A batch as the proof of conservation shows it, which must hold."""

@@ -151,7 +151,7 @@ def test_pools_are_listed_page_by_page(market: Market) -> None:
     [
         "update batch_member set reduction_mg = 0",
         "delete from batch_member",
-        "truncate batch_member",
+        "truncate batch_member cascade",
         "insert into batch_member values (999, 1, 1, 1, 1, 1, now())",
         "update batch set reduction_mg = 0",
         "delete from batch",

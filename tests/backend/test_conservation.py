@@ -15,6 +15,7 @@ from backend.usecases import (
     buy_credits,
     check_conservation,
     close_pool,
+    cover_batch,
     issue_credits,
     list_holdings,
     pay_order,
@@ -70,9 +71,27 @@ def test_the_answer_is_kept_for_a_minute_unless_an_operator_asks_for_a_fresh_one
         ("insert into transfer (posted_at, book, debit, credit, credit_id, amount, reason, person_id)"
          " select now(), 'points', 'measured', 'person', person_id, 7, 'deed', person_id from person limit 1",
          "points_of_people"),
+        ("insert into deed select deed_id, version, person_id, started_at + interval '1 s', ended_at, class, pack_code,"
+         " pack_version, gas_basis, region, vintage_month, evidence, event_id, client_id, 0, 0, stands, made_at"
+         " from deed where version = 2", "rows_of_deeds"),
+        ("alter table transfer disable trigger all; update transfer set ref_id = 99 where reason = 'deed'"
+         " and book = 'reductions_mg'", "reductions_of_deeds"),
+        ("alter table deed disable trigger all; update deed set points = 1", "points_of_deeds"),
+        ("insert into event (event_id, started_at, ended_at, received_at, client_id, event_ref, event_type, act_issuer,"
+         " act_digest, verdict, code, root_id) select event_id, started_at, ended_at, made_at, client_id, event_id,"
+         " 'cycling.v1', 'valleybike', '\\x01', 'credited', 'ok', event_id from deed where version = 1",
+         "numbers_of_deeds"),
         ("alter table batch disable trigger all; update batch set deeds = deeds + 1", "members_of_batches"),
         ("alter table batch disable trigger all; update batch set reduction_mg = reduction_mg + 1",
          "reductions_of_batches"),
+        ("alter table batch_member disable trigger all; update batch_member set reduction_mg = reduction_mg - 1"
+         " where deed_id = 1; update batch_member set reduction_mg = reduction_mg + 1 where deed_id = 2",
+         "reductions_of_batches"),
+        ("alter table recall disable trigger all; update recall set recalled_mg = recalled_mg + 1", "members_recalled"),
+        ("update batch_recall set recalled_mg = recalled_mg + 1", "recalls_of_batches"),
+        ("update batch_recall set owed_g = 1", "recalls_replaced"),
+        ("alter table cancellation disable trigger all; update cancellation set quantity_g = quantity_g + 1",
+         "grams_cancelled"),
         ("alter table issue disable trigger all; update issue set remainder_mg = remainder_mg - 1", "grams_minted"),
         ("alter table issue disable trigger all; update issue set carried_mg = 1", "remainders_carried"),
         ("alter table credit_block disable trigger all; delete from credit_block where account = 'reserve'",
@@ -93,9 +112,12 @@ def test_the_answer_is_kept_for_a_minute_unless_an_operator_asks_for_a_fresh_one
 )  # fmt: skip
 def test_damage_of_every_kind_is_found_and_named(stage: Stage, damage: str, name: str) -> None:
     market = Market(stage)
-    market.issued(100_500)
+    lost = market.deed(50_000)
+    market.issued(50_500)
     market.paid(50)
     market.retired(20)
+    market.lowered((lost, 48_500))
+    assert market.conservation()["ok"]
     with stage.platform.db.transaction() as conn:
         for statement in damage.split(";"):
             conn.execute(statement)  # type: ignore[call-overload]
@@ -121,7 +143,6 @@ class Driver:
         self.market, self.platform = market, market.platform
         self.companies = [market.company, *(market.stage.client("company", f"company {i}") for i in range(3))]
         self.now = datetime.now(UTC)
-        self.deeds: dict[int, tuple[int, dict[str, Any], int]] = {}
         self.batches: dict[int, str] = {}
         self.quotes: dict[int, str] = {}
         self.orders: dict[int, tuple[str, dict[str, Any]]] = {}
@@ -131,7 +152,17 @@ class Driver:
         self.answers: list[tuple[Callable[[], Any], Any]] = []
 
     def step(self) -> None:
-        make = [*[self.add_deed] * 4, self.correct_deed, self.close, self.attest, self.issue, self.issue]
+        make = [
+            *[self.add_deed] * 4,
+            self.correct_deed,
+            self.recall,
+            self.recall,
+            self.cover,
+            self.close,
+            self.attest,
+            self.issue,
+            self.issue,
+        ]
         trade = [*[self.quote] * 3, *[self.order] * 3, self.declare, *[self.confirm] * 2, self.cancel, self.retire]
         act = self.random.choice([*make, *trade, self.repeat, self.pass_time])
         try:
@@ -151,20 +182,38 @@ class Driver:
         more |= {"month": self.random.choice(MONTHS), "person": self.random.choice(self.market.people)}
         mg = self.random.choice((1, 999, 1000, 1001, -700, -40_000, self.random.randrange(1, 5_000_000)))
         more["evidence"] = self.random.choice(("order", "order", "device", "screenshot"))
-        self.deeds[self.market.deed(mg, **more)] = (mg, more, 1)
+        self.market.deed(mg, **more)
 
     def correct_deed(self) -> None:
-        """A new version of a deed that is in no batch; ingest never touches another one."""
-        if not self.deeds:
-            return
-        deed_id, (mg, more, version) = self.random.choice(list(self.deeds.items()))
-        with self.platform.db.transaction() as conn:
-            if conn.execute("select from batch_member where deed_id = %s", (deed_id,)).fetchone():
-                del self.deeds[deed_id]
-                return
-        new_mg, stands = self.random.randrange(-1000, 100_000), self.random.random() < 0.8
-        self.market.deed(new_mg, of=deed_id, version=version + 1, before_mg=mg, stands=stands, **more)
-        self.deeds[deed_id] = (new_mg if stands else 0, more, version + 1)
+        """A new version of a deed that is in no batch."""
+        waiting = sorted(self.market.standing.keys() - self.market.members())
+        if waiting:
+            deed_id = self.random.choice(waiting)
+            mg, version, more = self.market.standing[deed_id]
+            new_mg, stands = self.random.randrange(-1000, 100_000), self.random.random() < 0.8
+            self.market.deed(new_mg, of=deed_id, version=version + 1, before_mg=mg, stands=stands, **more)
+
+    def recall(self) -> None:
+        """Deeds of batches, closed or issued, lose all or some of what they were worth, or gain."""
+        members = sorted(self.market.members())
+        changes = {}
+        for deed_id in self.random.sample(members, min(len(members), self.random.choice((1, 1, 4)))):
+            mg = self.market.standing[deed_id][0]
+            changes[deed_id] = self.random.choice((0, 0, mg * 9 // 10, mg - 700, mg + 900))
+            if changes[deed_id] == mg:
+                del changes[deed_id]
+        for recalled in self.market.lowered(*changes.items()):
+            for what in ("cancelled_g", "owed_g"):
+                self.done[what] = self.done.get(what, 0) + getattr(recalled, what)
+
+    def cover(self) -> None:
+        """Batches that owe are covered from any other, fit or not."""
+        found = check_conservation.check_conservation(self.platform, self.now, fresh=True)
+        owing = [b["batch"] for b in found["batches"] if b["owed_g"]]
+        if owing:
+            batch_id, other = self.random.choice(owing), self.one_of(self.batches)
+            cover_batch.cover_batch(self.platform, keyed(self.market.operator.id), batch_id, other, None, self.now)
+            self.done["covered"] = self.done.get("covered", 0) + 1
 
     def close(self) -> None:
         pack, region, month = (self.random.choice(choices) for choices in (PACKS, REGIONS, MONTHS))
@@ -258,7 +307,20 @@ def test_whatever_happens_everything_is_accounted_for(stage: Stage, long: bool) 
     driver.check()
     print(driver.done)
     worked = {name.split()[0] for name in driver.done if name.endswith(" done")}
-    assert worked >= {"close", "attest", "issue", "quote", "order", "declare", "confirm", "cancel", "retire", "repeat"}
+    assert min(driver.done[what] for what in ("cancelled_g", "owed_g", "covered")) > 0
+    assert worked >= {
+        "recall",
+        "close",
+        "attest",
+        "issue",
+        "quote",
+        "order",
+        "declare",
+        "confirm",
+        "cancel",
+        "retire",
+        "repeat",
+    }
     assert sum(driver.retired.values()) > 0
     assert any(name.endswith(" expired") for name in driver.done)
     assert any(name.endswith(" sold_out") for name in driver.done)

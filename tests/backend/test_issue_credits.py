@@ -77,7 +77,7 @@ def test_an_attestation_must_say_how_it_was_reached(market: Market) -> None:
     headers = {"Authorization": f"Bearer {market.verifier.token}"}
     lonely_surrogate = json.dumps(ATTESTED | {"findings": "\ud800"})
     answer = market.verifier.http.post(path, data=lonely_surrogate, content_type="application/json", headers=headers)
-    refused(answer, 422, "request_invalid")
+    refused(answer, 400, "json_invalid")
 
 
 def test_batches_issued_at_the_same_moment_carry_each_remainder_once(market: Market) -> None:

@@ -29,7 +29,10 @@ union all
 select 'people who differ', count(*), 0 from both_sides where l <> r
 
 -- name: rows_of_deeds
-select 'all', count(*), count(distinct deed_id) from current_deed
+with one as (select deed_id, count(*) as versions from current_deed group by deed_id)
+select 'all', coalesce(sum(versions), 0), count(*) from one
+union all
+select 'deeds whose rows differ', count(*), 0 from one where versions > 1
 
 -- name: reductions_of_deeds
 with book as (
@@ -62,6 +65,8 @@ with used as (
   group by e.act_issuer, e.act_digest
 )
 select 'all', coalesce(sum(deeds), 0), count(*) from used
+union all
+select 'numbers whose deeds differ', count(*), 0 from used where deeds > 1
 
 -- name: members_of_batches
 select 'batch ' || batch_id, b.deeds, coalesce(m.members, 0)
