@@ -65,6 +65,16 @@ def test_a_second_credited_copy_is_missed_and_its_milligrams_are_credited_twice(
     assert figures["aims"]["recall_99.5_to_30_s"] is False
 
 
+def test_one_level_below_its_aim_is_not_made_up_for_by_the_others() -> None:
+    rides = [Real(trip(n, 300 * n), 90 if n == 0 else 60, "", True) for n in range(200)]
+    told = [(n, partner, AGAIN if partner else OK, "") for n in range(200) for partner in (0, 1)]
+    assert scored(rides, *told)["aims"]["recall_98_to_90_s"] is True
+    told[1] = (0, 1, OK, "")
+    figures = scored(rides, *told)
+    assert figures["all"]["recall"] > 0.98
+    assert figures["aims"]["recall_98_to_90_s"] is False
+
+
 def test_a_trip_called_a_duplicate_of_the_ride_before_is_denied_and_costs_precision() -> None:
     rides = real(0, 21)
     figures = scored(rides, (0, 0, OK, "a"), (1, 0, "duplicate_of overlap", "a"), (1, 1, AGAIN, "x"))

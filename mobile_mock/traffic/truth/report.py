@@ -30,7 +30,7 @@ def summary(judged: Sequence[Judged]) -> dict[str, Any]:
     worst = score.worst(judged, WORST_AT_LEAST)
     refused = Counter(one.told.code for one in judged if one.outcome == score.REFUSED)
     return {
-        "aims": _aims(judged, total),
+        "aims": _aims(levels, total),
         "all": _figures(total),
         "by_jitter_s": {str(level): _figures(levels[level]) for level in sorted(levels)},
         "by_tiers": {pair: _figures(pairs[pair]) for pair in sorted(pairs) if pair},
@@ -52,18 +52,17 @@ def _figures(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _aims(judged: Iterable[Judged], total: Tally) -> dict[str, bool | None]:
-    """None where the run has nothing to hold against the aim."""
-    spans = score.tally(judged, lambda one: "to_30" if one.level_s <= 30 else "to_90" if one.level_s <= 90 else "")
-    none = Tally(Counter(), Counter())
+def _aims(levels: Mapping[int, Tally], total: Tally) -> dict[str, bool | None]:
+    """Every level alone must reach its aim. None where the run has nothing to hold against it."""
 
-    def reached(share: float | None, aim: float) -> bool | None:
-        return None if share is None else share >= aim
+    def reached(shares: Iterable[float | None], aim: float) -> bool | None:
+        told = [share for share in shares if share is not None]
+        return min(told) >= aim if told else None
 
     return {
-        "recall_99.5_to_30_s": reached(spans.get("to_30", none).recall, 0.995),
-        "recall_98_to_90_s": reached(spans.get("to_90", none).recall, 0.98),
-        "precision_99.9": reached(total.precision, 0.999),
+        "recall_99.5_to_30_s": reached((t.recall for s, t in levels.items() if s <= 30), 0.995),
+        "recall_98_to_90_s": reached((t.recall for s, t in levels.items() if 30 < s <= 90), 0.98),
+        "precision_99.9": reached([total.precision], 0.999),
     }
 
 
