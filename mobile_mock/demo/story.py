@@ -38,11 +38,9 @@ def tell(place: Place, data: Path | None, events: int) -> dict[str, Any]:
     clients = _onboard(place)
     month = closable_month(datetime.now(CHINA).date())
     if data:
-        said, key = real.send(place, clients, data, month), NO_KEY
+        summary, key = real.send(place, clients, data, month), NO_KEY
     else:
-        said, key = _made(place, clients, month, events)
-    show.verdicts(said)
-    summary = Counter(v["verdict"] for v in said)
+        summary, key = _made(place, clients, month, events)
     operator, verifier, company = (
         Caller.client(place.base_url, *clients[r]) for r in ("operator", "verifier", "company")
     )
@@ -54,11 +52,12 @@ def tell(place: Place, data: Path | None, events: int) -> dict[str, Any]:
     if not data:
         _log_in(place)
     show.proof(conservation)
+    books = {identity["name"]: identity["left"] for identity in conservation["identities"]}
     return {
-        "events": len(said), "credited": summary["credited"], "duplicate_of": summary["duplicate_of"],
+        "events": summary.total(), "credited": summary["credited"], "duplicate_of": summary["duplicate_of"],
         "refused": summary["refused"], "repeated": summary["repeated"], "malformed": summary["malformed"],
         "in_review": summary["in_review"],
-        "reduction_mg": sum(v["reduction_mg"] for v in said), "points": sum(v["points"] for v in said),
+        "reduction_mg": books["reductions_of_people"], "points": books["points_of_people"],
         "issued_g": issued_g, "retired_g": retired["certificate"]["quantity_g"], **files, "certificate": number,
         "conservation": "ok" if conservation["ok"] else "failed", "answer_key": key,
     }  # fmt: skip
@@ -92,9 +91,7 @@ def people(place: Place, partner: str, client_id: str, ids: Path, *more: str) ->
     return subjects
 
 
-def _made(
-    place: Place, clients: dict[str, tuple[str, Path]], month: date, events: int
-) -> tuple[list[dict[str, Any]], str]:
+def _made(place: Place, clients: dict[str, tuple[str, Path]], month: date, events: int) -> tuple[Counter[str], str]:
     """Made traffic whose truth is known: send it, and compare the verdicts with the answer key."""
     show.step("数据 Traffic", f"{events} made events of four partners in three cities, {month:%Y-%m}")
     folder = place.out / "traffic"
@@ -109,7 +106,8 @@ def _made(
     count, wrong = grade.grade(folder)
     show.answer_key(count, wrong)
     said = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text("utf-8").splitlines()]
-    return said, "failed" if wrong else "ok"
+    show.verdicts(said)
+    return Counter(v["verdict"] for v in said), "failed" if wrong else "ok"
 
 
 def _issue(operator: Caller, verifier: Caller) -> int:
