@@ -111,12 +111,12 @@ class BatchSchema(OriginSchema):
 
 
 class CoverSchema(Schema):
-    from_batch = fields.Integer(
+    from_batch = api.Whole(
         required=True,
         validate=validate.Range(1, 2**63 - 1),
         metadata={"description": "whose unsold grams are cancelled"},
     )
-    quantity_g = fields.Integer(
+    quantity_g = api.Whole(
         validate=validate.Range(1, 10**15), metadata={"description": "default: all that is owed"}
     )
 
