@@ -85,12 +85,13 @@ def wait_until_ready(
     process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, *, patience_s: float = 300
 ) -> None:
     """Poll `ready` until it holds. Raises EmbeddedError with the end of `log` when it ends or takes too long."""
-    deadline = time.monotonic() + patience_s
+    deadline, pause_s = time.monotonic() + patience_s, 0.02
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             stop(process, signal.SIGKILL)
             raise EmbeddedError(f"a service did not start; the end of {log}:\n{tail(log)}")
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, 0.25)  # a recovery takes seconds, and asking costs it a process and a log line
 
 
 def tail(log: Path) -> str:
