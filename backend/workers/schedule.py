@@ -16,7 +16,7 @@ import structlog
 from backend import logs
 from backend.platform import Platform
 from backend.store import maintenance, migrate, retirements
-from backend.usecases import release_credits, retire_credits
+from backend.usecases import check_conservation, release_credits, retire_credits
 
 log = structlog.get_logger()
 
@@ -46,10 +46,17 @@ def forget_assertions(platform: Platform, now: datetime) -> int:
         return maintenance.forget_assertions(conn, now)
 
 
+def check_books(platform: Platform, now: datetime) -> int:
+    """Prove the books; what fails is logged, and its batch frozen."""
+    proof = check_conservation.check_conservation(platform, now)
+    return sum(not line["ok"] for line in proof["identities"])
+
+
 # How often, and what.
 ROUND: tuple[tuple[timedelta, Callable[[Platform, datetime], int]], ...] = (
     (timedelta(seconds=15), expire_orders),
     (timedelta(seconds=15), ask_for_renderings),
+    (timedelta(minutes=10), check_books),
     (timedelta(hours=1), forget_assertions),
     (timedelta(hours=1), make_partitions),
 )

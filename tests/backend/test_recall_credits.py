@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from backend.usecases import amend_batch, recall_credits, release_credits, render_certificate
+from backend.errors import Problem
+from backend.usecases import amend_batch, buy_credits, recall_credits, release_credits, render_certificate
 from tests import cast
+from tests.backend.test_correct_events import correct
 from tests.cast import Stage
-from tests.market import Market, ok, refused
+from tests.market import Market, at_once, keyed, ok, refused
 
 EARLIER = "310000.cycling.1.0.0.202605"
 MAY = date(2026, 5, 1)
@@ -242,6 +244,24 @@ def test_so_are_those_of_an_order_that_expires(market: Market) -> None:
     assert market.figures(batch)["owed_g"] == 2
 
 
+def test_recalls_and_buyers_at_the_same_moment_take_no_gram_twice(market: Market) -> None:
+    lost = [market.deed(30_000, region=region) for region in ("310000", "440300") for _ in range(3)]
+    for region in ("310000", "440300"):
+        market.issued(pool=f"{region}.cycling.1.0.0.202606")
+    now, company = datetime.now(UTC), market.company.id
+    quotes = [ok(market.company.post("/v1/quotes", {"quantity_g": 40}), 201)["id"] for _ in range(4)]
+    pairs = [(lost[0], lost[3]), (lost[4], lost[1]), (lost[2], lost[5])]
+    answers = at_once(
+        *(lambda pair=pair: market.lowered(*((deed_id, 5_000) for deed_id in pair)) for pair in pairs),
+        *(lambda q=q: buy_credits.buy_credits(market.platform, keyed(company), q, now) for q in quotes),
+    )
+    assert {a.code for a in answers if isinstance(a, Problem)} <= {"sold_out"}
+    found = market.conservation()
+    assert found["ok"], [i for i in found["identities"] if not i["ok"]]
+    assert sum(b["replaced_g"] + b["owed_g"] for b in found["batches"]) == 150
+    assert all(b["available_g"] == 0 for b in found["batches"] if b["owed_g"])
+
+
 # --- as a buyer sees it --------------------------------------------------------------------------------------------
 
 
@@ -341,6 +361,42 @@ def test_notices_come_in_pages_newest_first(market: Market) -> None:
     second = ok(market.company.get(f"/v1/notices?limit=1&cursor={first['next_cursor']}"), 200)
     assert [n["body"]["batch"] for n in first["items"] + second["items"]] == batches[::-1]
     assert second["next_cursor"] is None
+
+
+def test_a_partner_withdraws_rides_after_they_were_retired_and_everybody_is_told(market: Market) -> None:
+    """From the ride to the certificate and back, over HTTP."""
+    partner, at = market.partner, cast.recent(8, days_ago=45)
+    rides = [partner.event(f"r{i}", f"p{i}", at) for i in range(10)]
+    told = partner.verdicts(*rides)
+    assert {v["verdict"] for v in told} == {"credited"}
+    batch = market.issued(pool=f"310000.cycling.1.0.0.{at:%Y%m}")
+    on_sale_g = batch["issue"]["issued_g"] - batch["issue"]["reserve_g"]
+    market.paid(on_sale_g)
+    signed = market.retired(on_sale_g)
+    number = signed["certificate"]["number"]
+    for ref in ("r1", "r2"):
+        assert correct(partner, ref, kind="withdraw")["code"] == "withdrawn"
+    lost_mg = told[1]["reduction_mg"] + told[2]["reduction_mg"]
+
+    shown = ok(market.stage.http.get(f"/v1/certificates/{number}"), 200)
+    assert {name: shown[name] for name in signed} == signed
+    assert ok(market.stage.http.post("/v1/certificates/verify", json=shown), 200)["valid"]
+    amendment = shown["amendments"][-1]["amendment"]
+    assert (amendment["version"], amendment["recalled_mg"]) == (2, lost_mg)
+    replaced_g = sum(r["quantity_g"] for r in amendment["replaced_by"])
+    assert replaced_g == batch["issue"]["reserve_g"]
+    assert replaced_g + amendment["owed_g"] == -(-lost_mg // 1000)
+    assert market.figures(batch["id"])["owed_g"] == amendment["owed_g"] > 0
+
+    [notice] = ok(market.company.get("/v1/notices"), 200)["items"]
+    assert notice["body"]["certificates"] == [number]
+    costs = ok(partner.get("/v1/notices"), 200)["items"]
+    assert [c["kind"] for c in costs] == ["correction_cost"] * 2
+    assert sum(c["body"]["recalled_mg"] for c in costs) == lost_mg
+    assert sum(c["body"]["points"] for c in costs) == told[1]["points"] + told[2]["points"]
+    with market.platform.db.transaction() as conn:
+        causes = conn.execute("select distinct cause from recall").fetchall()
+    assert causes == [(f"withdraw by {partner.id}: typed wrongly",)]
 
 
 # --- books that do not add up --------------------------------------------------------------------------------------
