@@ -11,8 +11,8 @@ QUOTE_HOLDS = timedelta(minutes=15)
 RESERVATION_HOLDS = timedelta(minutes=30)
 DECLARED_HOLDS = timedelta(days=5)  # a bank transfer needs working days
 
-# Unpaid orders keep grams from everybody else, and a declared one does so for days. 1,000 t is a large company's purchase;
-# who wants more pays for the first part first.
+# Unpaid orders keep grams from everybody else, and a declared one does so for days. 1,000 t is a large company's
+# purchase; who wants more pays for the first part first.
 UNPAID_MAX_G = 1000 * GRAMS_PER_TONNE
 
 # State of an order and what is done to it -> the state after.
