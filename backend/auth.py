@@ -18,7 +18,9 @@ from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
 import jwt
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from flask import current_app, g, request
 from jwt.api_jws import PyJWS
 
@@ -268,6 +270,42 @@ def normalised(provider_id: str) -> str:
     if re.fullmatch(r"(\+|00)\d{8,15}", compact):
         return compact.lstrip("+").removeprefix("00")
     return text
+
+
+# --- exchange with other mechanisms (the recipe for strangers stands in backend/README.md) ---------------------------
+
+
+def act_name(issuer: str, number: str) -> bytes:
+    """The plain digest of a number, 32 bytes. Guessable, so it is neither told nor stored unsealed."""
+    return hashlib.sha256(f"{issuer}\x1f{number}".encode()).digest()
+
+
+def exchange_key(secret: str, mechanism: str) -> bytes:
+    """The key, 32 bytes, that we offer to share with a mechanism."""
+    return hmac.digest(secret.encode(), f"exchange\x1f{mechanism}".encode(), "sha256")
+
+
+def exchange_digest(key: bytes, name: bytes) -> bytes:
+    """What both sides write for a number, 32 bytes: HMAC-SHA-256 of its plain digest under the shared key."""
+    return hmac.digest(key, name, "sha256")
+
+
+def seal(secret: str, plain: bytes) -> bytes:
+    """Encrypted and authenticated under the platform's secret (AES-SIV, RFC 5297): equal for equal bytes."""
+    return _siv(secret).encrypt(plain, None)
+
+
+def unseal(secret: str, sealed: bytes) -> bytes:
+    """What was sealed. Raises ValueError when it was sealed under another secret."""
+    try:
+        return _siv(secret).decrypt(sealed, None)
+    except InvalidTag:
+        raise ValueError("sealed under another TANPUHUI_SECRET") from None
+
+
+@cache
+def _siv(secret: str) -> AESSIV:
+    return AESSIV(hmac.digest(secret.encode(), b"seal", "sha512"))
 
 
 # --- routes --------------------------------------------------------------------------------------------------------

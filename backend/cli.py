@@ -18,12 +18,25 @@ import psycopg_pool
 
 from backend import auth, config
 from backend.embedded import up
+from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import clients, migrate
-from backend.usecases import add_client, add_people, change_keys
+from backend.usecases import (
+    add_client,
+    add_people,
+    change_keys,
+    export_claims,
+    import_claims,
+    list_claims,
+    read_claims,
+    share_key,
+    withdraw_claims,
+)
 from rules import standard
 
 PURPOSES = ("points", "pool", "budget", "statistics")
+TERMINAL = "terminal"  # who did it, where no client is logged in
+EXPORT_PAGE = 20_000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -46,6 +59,8 @@ def opened() -> Iterator[Platform]:
             platform.close()
     except (config.SettingsError, standard.StandardError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+    except Problem as problem:
+        raise click.ClickException(problem.detail or problem.code) from None
     except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         raise click.ClickException("the database does not answer: is `tanpuhui up` running?") from None
 
@@ -226,6 +241,100 @@ def _since(platform: Platform, given: datetime | None) -> datetime:
         return given if given.tzinfo else given.replace(tzinfo=UTC)
     now = datetime.now(UTC)
     return now - timedelta(days=platform.standard.parameter("acceptance_window_days", now.date()) + 1)
+
+
+@main.group("claims")
+def claims_group() -> None:
+    """Other mechanisms' claims on deeds, and ours for them."""
+
+
+@claims_group.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--mechanism", required=True, metavar="NAME", help="Whose claims they are: ccer, a scheme, a registry.")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), help="[default: by the file's name]")
+@click.option("--source", help="The document this list came as.  [default: the file's name]")
+def claims_import(file: Path, mechanism: str, form: str | None, source: str | None) -> None:
+    """Block the deeds of FILE from now on; prints those already credited as JSON lines.
+
+    A row has kind (issued, used, counted) and act_ref, or act_digest, or operator, activity, region, from and to (with
+    asset_ref, if one asset only). Importing the same file again changes nothing.
+    """
+    with opened() as platform:
+        text = file.read_text("utf-8-sig")
+        form = form or ("json" if file.suffix == ".json" else "csv")
+        raws = read_claims.read_json(text) if form == "json" else read_claims.read_csv(text)
+        done = import_claims.import_claims(platform, mechanism, raws, source or file.name, TERMINAL, datetime.now(UTC))
+    for error in done.errors:
+        say(f"{file}:{error.line}: {error.field or 'row'}: {error.detail}")
+    shown = ("deed", "mechanism", "conflict", "line", "partner", "event_ref", "region", "reduction_mg", "pooled",
+             "batch_id", "case_id")  # fmt: skip
+    for conflict in done.conflicts:
+        click.echo(json.dumps({name: conflict[name] for name in shown}, ensure_ascii=False))
+    made = f"list {done.list_id}: " if done.list_id else ""
+    say(f"{made}{done.new} new, {done.known} known, {len(done.errors)} with mistakes;"
+        f" {len(done.conflicts)} conflicts with deeds already credited")  # fmt: skip
+    if done.errors:
+        sys.exit(1)
+
+
+@claims_group.command("list")
+def claims_list() -> None:
+    """All imported lists."""
+    with opened() as platform:
+        after: int | None = 0
+        while after is not None:
+            lists, after = list_claims.list_lists(platform, after, list_claims.PAGE)
+            for row in lists:
+                state = f"withdrawn {row['withdrawn_at']:%Y-%m-%d}" if row["withdrawn_at"] else "in force"
+                cells = (row["list_id"], row["mechanism"], row["source"], row["claims"], row["conflicts"], state)
+                click.echo("\t".join(map(str, cells)))
+
+
+@claims_group.command("withdraw")
+@click.argument("list_id", type=click.IntRange(1, 2**63 - 1), metavar="LIST")
+@click.option("--reason", required=True)
+def claims_withdraw(list_id: int, reason: str) -> None:
+    """LIST blocks nothing from now on."""
+    with opened() as platform:
+        withdraw_claims.withdraw_claims(platform, list_id, reason, TERMINAL, datetime.now(UTC))
+
+
+@claims_group.command("export")
+@click.option("--mechanism", required=True, metavar="NAME", help="For whom: the key shared with it is used.")
+@click.option("--region", required=True, metavar="CODE", help="GB/T 2260, or CN.")
+@click.option("--month", required=True, type=click.DateTime(["%Y-%m"]), help="YYYY-MM")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+def claims_export(mechanism: str, region: str, month: datetime, form: str) -> None:
+    """Our own deeds in the same form: keyed digests, so that another mechanism can block them too."""
+    items: list[dict[str, str]] = []
+    unnumbered, after = 0, 0
+    with opened() as platform:
+        while True:
+            page = export_claims.export_claims(platform, mechanism, region, month.date(), after, EXPORT_PAGE)
+            items, unnumbered = items + page.items, unnumbered + page.unnumbered
+            if page.following is None:
+                break
+            after = page.following
+    if form == "json":
+        click.echo(json.dumps({"claims": items}))
+    else:
+        out = csv.DictWriter(sys.stdout, export_claims.COLUMNS, lineterminator="\n")
+        out.writeheader()
+        out.writerows(items)
+    say(f"{len(items)} numbers; {unnumbered} deeds have none and cannot be named to others")
+
+
+@claims_group.command("key")
+@click.argument("mechanism")
+@click.option(
+    "--accept", type=click.File("r"), metavar="FILE", help="Use the key in FILE, which the mechanism gave us."
+)
+def claims_key(mechanism: str, accept: Any) -> None:
+    """Print the key, in hexadecimal, that we share with MECHANISM. It is a secret: hand it over as one."""
+    with opened() as platform:
+        if accept:
+            share_key.accept_key(platform, mechanism, bytes.fromhex(accept.read().strip()), datetime.now(UTC))
+        click.echo(share_key.show_key(platform, mechanism).hex())
 
 
 @main.group("keys")

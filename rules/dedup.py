@@ -14,8 +14,8 @@ The rules, in the order in which a record meets them (a record met by none stand
 Deeds that stand and take up the same asset again within the class's gap go on with one deed (`continues`). Totals of a
 day take no place in time; they count for what the deeds inside the day leave of them (`rest_of_day`).
 
-"Better" is `precedence`: deeds fixed in a closed pool first, then the evidence tier, then the earlier start, then
-client and event reference.
+"Better" is `precedence`: deeds fixed in a closed pool first, then what another mechanism has claimed (so that every
+copy of it shares its refusal), then the evidence tier, then the earlier start, then client and event reference.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from rules.model import CREDITED, DUPLICATE_OF, REFUSED, ExclusionClass
+from rules.model import CLAIMED_ELSEWHERE, CREDITED, DUPLICATE_OF, REFUSED, ExclusionClass
 
 MICRO = 1_000_000
 Act = tuple[str, bytes]  # issuer, digest of its number
@@ -67,8 +67,17 @@ class Record:
     apart: frozenset[int] = frozenset()
 
     @property
-    def precedence(self) -> tuple[bool, int, int, str, str]:
-        return (self.fixed_mg is None, self.tier, self.started_us, self.client_id, self.event_ref)
+    def claimed(self) -> bool:
+        return self.refusal == CLAIMED_ELSEWHERE
+
+    @property
+    def numbers(self) -> tuple[Act, ...]:
+        """The numbers that it may claim a deed by: none, when it is refused for itself, and not for its deed."""
+        return () if self.refusal and not self.claimed else self.acts
+
+    @property
+    def precedence(self) -> tuple[bool, bool, int, int, str, str]:
+        return (self.fixed_mg is None, not self.claimed, self.tier, self.started_us, self.client_id, self.event_ref)
 
     @property
     def by_time(self) -> tuple[bool, int, str, str]:
@@ -97,7 +106,7 @@ class _Group:
     apart_roots: set[int] = field(default_factory=set)
 
     def take(self, record: Record) -> None:
-        self.acts.update(_numbers(record))
+        self.acts.update(record.numbers)
         self.roots.add(record.root_id)
         self.apart_roots |= record.apart
 
@@ -139,7 +148,7 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
     by_act: dict[Act, _Group] = {}
     placed: list[tuple[int, int, Record, _Group]] = []  # by start
     for place, record in enumerate(ordered):
-        group = next((g for act in _numbers(record) if (g := by_act.get(act)) and not g.apart(record)), None)
+        group = next((g for act in record.numbers if (g := by_act.get(act)) and not g.apart(record)), None)
         rule = "same_act"
         if group is None:
             group, rule = _nearest(record, placed, klass), "same_record"
@@ -149,7 +158,7 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
         else:
             group.members.append((record, rule))
         insort(placed, (record.started_us, place, record, group))
-        for act in _numbers(record):
+        for act in record.numbers:
             by_act.setdefault(act, group)
         group.take(record)
     return groups
@@ -203,16 +212,11 @@ def continues(a: Record, b: Record, klass: ExclusionClass) -> bool:
 
 def related(a: Record, b: Record, klass: ExclusionClass) -> bool:
     """True when the fate of one record may depend on the other."""
-    if not set(_numbers(a)).isdisjoint(_numbers(b)):
+    if not set(a.numbers).isdisjoint(b.numbers):
         return True
     if same_record(a, b, klass):
         return True
     return not a.refusal and not b.refusal and (overlap(a, b, klass) or continues(a, b, klass))
-
-
-def _numbers(record: Record) -> tuple[Act, ...]:
-    """The numbers that a record may claim a deed by: none, when it is refused for itself."""
-    return () if record.refusal else record.acts
 
 
 def _apart(a: Record, b: Record) -> bool:
@@ -326,7 +330,7 @@ def closure(seeds: Sequence[Record], others: Iterable[Record], klass: ExclusionC
     starts = [r.started_us for r in ordered]
     by_act: dict[Act, list[Record]] = defaultdict(list)
     for r in ordered:
-        for act in _numbers(r):
+        for act in r.numbers:
             by_act[act].append(r)
     reach_us = (max(klass.jitter_s, klass.continue_gap_s or 0)) * MICRO
     longest_us = max((r.ended_us - r.started_us for r in ordered), default=0)
@@ -334,7 +338,7 @@ def closure(seeds: Sequence[Record], others: Iterable[Record], klass: ExclusionC
     for f in group:  # grows while it is walked
         first = bisect_left(starts, f.started_us - longest_us - reach_us)
         last = bisect_left(starts, f.ended_us + reach_us + 1)
-        near = [*ordered[first:last], *(r for act in _numbers(f) for r in by_act[act])]
+        near = [*ordered[first:last], *(r for act in f.numbers for r in by_act[act])]
         for r in near:
             if r.event_id not in seen and related(r, f, klass):
                 seen.add(r.event_id)

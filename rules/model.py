@@ -19,6 +19,8 @@ IN_REVIEW = "in_review"
 REFUSED = "refused"
 MALFORMED = "malformed"
 
+CLAIMED_ELSEWHERE = "claimed_elsewhere"  # the one refusal that is of the deed, not of the record
+
 # Every code an event can get, in the order in which the judge checks them: code -> verdict.
 # The reference page shows this very list; the readable reasons are in rules/reasons.py.
 CODES: dict[str, str] = {
@@ -35,7 +37,7 @@ CODES: dict[str, str] = {
     "too_late": REFUSED,
     "not_in_force": REFUSED,
     "no_consent": REFUSED,
-    "claimed_elsewhere": REFUSED,  # another mechanism has claimed this deed
+    CLAIMED_ELSEWHERE: REFUSED,  # another mechanism has claimed this deed
     "fact_missing": REFUSED,
     "fact_invalid": REFUSED,
     "distance_unknown": REFUSED,

@@ -146,6 +146,28 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
 }
 
+# which conflict with another mechanism's claim, for `claimed_elsewhere` -> (中文, English)
+CLAIMS: dict[str, tuple[str, str]] = {
+    "double_issuance": (
+        "重复签发：{} 已为同一行为签发减排量。",
+        "Double issuance: {} has issued credits for the same act.",
+    ),
+    "double_use": (
+        "重复使用：{} 为同一行为签发的减排量已被使用。",
+        "Double use: credits of {} for the same act are used up already.",
+    ),
+    "double_claiming": (
+        "重复主张：同一减排已计入 {} 的总量。",
+        "Double claiming: the same reduction counts in a total of {} already.",
+    ),
+}
+
+
+def claim_words(conflict: str, mechanism: str, language: str) -> str:
+    """Which conflict with which mechanism, in 'zh' or 'en'."""
+    zh, en = CLAIMS[conflict]
+    return (zh if language == "zh" else en).format(mechanism)
+
 
 def reason(code: str, language: str) -> str:
     """The sentence for a code in 'zh' or 'en'. Raises KeyError for a code that the standard does not know."""

@@ -15,6 +15,7 @@ from backend.usecases import check_signature, correct_events, decide_case, list_
 
 blp = api.Routes("corrections", __name__, url_prefix="/v1", description="更正与申诉 · Corrections and appeals")
 
+DECISIONS = list(dict.fromkeys(d for kinds in decide_case.DECISIONS.values() for d in kinds))
 BIGINT = validate.Range(1, 2**63 - 1)
 
 
@@ -64,9 +65,7 @@ class CasesSchema(Schema):
 
 
 class DecisionSchema(Schema):
-    decision = fields.String(
-        required=True, validate=validate.OneOf([d for kinds in decide_case.DECISIONS.values() for d in kinds])
-    )
+    decision = fields.String(required=True, validate=validate.OneOf(DECISIONS))
     note = api.text(2000, required=True)
 
 

@@ -15,9 +15,10 @@ from marshmallow import INCLUDE, Schema, fields, validate
 from backend import api, auth
 from backend.errors import Problem
 from backend.usecases import check_signature, ingest_events, show_event
+from rules.claims import CONFLICTS
 from rules.model import CODES, EVIDENCE_TIERS
 from rules.places import DATUMS
-from rules.reasons import REASONS
+from rules.reasons import REASONS, claim_words
 
 blp = api.Routes("events", __name__, description="事件 · Events")
 
@@ -77,6 +78,10 @@ class VerdictSchema(Schema):
     version = fields.String(required=True, allow_none=True)
     field = fields.String(metadata={"description": "the offending field, where one field is at fault"})
     detail = fields.String()
+    conflict = fields.String(
+        metadata={"enum": list(CONFLICTS.values()), "description": "with claimed_elsewhere: double what"}
+    )
+    mechanism = fields.String(metadata={"description": "with claimed_elsewhere: who has claimed the deed"})
     original = fields.Dict(metadata={"description": "the first verdict, when repeated or since changed"})
 
 
@@ -121,6 +126,8 @@ def tell(verdict: dict[str, Any], language: str) -> dict[str, Any]:
     told = {"id": verdict["id"], "verdict": verdict["verdict"], "code": verdict["code"],
             "reason": zh if language == "zh" else en}  # fmt: skip
     told |= verdict
+    if "conflict" in verdict:
+        told["detail"] = claim_words(verdict["conflict"], verdict["mechanism"], language)
     if "original" in told:
         told["original"] = tell(told["original"], language)
     return told

@@ -6,7 +6,7 @@ The old event no longer counts; for a replacement a new event row of the same ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -15,10 +15,11 @@ from typing import Any
 from backend import auth
 from backend.platform import Platform
 from backend.store import corrections, db, events
-from backend.usecases import change_deeds, ingest_events, judge_events, read_corrections
+from backend.usecases import change_deeds, find_claims, ingest_events, judge_events, read_corrections
 from backend.usecases.judge_events import Judged, Person, Reporter
 from backend.usecases.read_corrections import Correction
-from backend.usecases.read_events import Malformed
+from backend.usecases.read_events import Malformed, Message
+from rules import claims
 from rules.model import CODES, MALFORMED
 
 Verdict = dict[str, Any]
@@ -77,7 +78,8 @@ def _correct(
     people = change_deeds.lock(conn, [f.now.person_id for f in fresh.values() if f.now])
     reporter = Reporter(*events.find_reporter(conn, client_id))
     ids = dict(zip(fresh, events.take_ids(conn, len(fresh)), strict=True))
-    steps = [_step(platform, reporter, f, people, ids[place], now) for place, f in fresh.items()]
+    claimed = _claimed(conn, platform, client_id, fresh.values(), people)
+    steps = [_step(platform, reporter, f, people, ids[place], claimed) for place, f in fresh.items()]
     change_deeds.change_deeds(conn, platform, steps, client_id, now)
     return _answers(conn, platform, client_id, part, found)
 
@@ -98,24 +100,38 @@ def _find(
 
 
 def _step(
-    platform: Platform, reporter: Reporter, found: _Found, people: Mapping[int, Person], event_id: int, now: datetime
-) -> change_deeds.Step:
+    platform: Platform, reporter: Reporter, found: _Found, people: Mapping[int, Person], event_id: int,
+    claimed: claims.Book,
+) -> change_deeds.Step:  # fmt: skip
     """What one correction does. An act may be corrected long after: its lateness was decided when it was first sent."""
     assert found.now is not None
     wish = found.correction
     judged: Judged | None = None
     if wish.content is not None:
-        message = replace(wish.content, event_type=found.now.event_type)
+        message = _message(wish.content, found.now)
         person = people.get(found.now.person_id) if found.now.person_id is not None else None
         judged = judge_events.judge_event(
-            platform.standard, platform.settings.secret, reporter, person, message, event_id, found.now.received_at
-        )
+            platform.standard, platform.settings.secret, reporter, person, message, event_id, found.now.received_at,
+            claimed,
+        )  # fmt: skip
         record = replace(judged.record, root_id=found.root_id) if judged.record else None
         judged = replace(judged, root_id=found.root_id, record=record)
     return change_deeds.Step(
         old=found.now, root_id=found.root_id, seq=found.seq, kind=wish.kind, code=_code(wish.kind), new=judged,
         by_client=reporter.client_id, reason=wish.reason, charged_to="partner", content_digest=wish.content_digest,
     )  # fmt: skip
+
+
+def _message(content: Message, latest: corrections.Latest) -> Message:
+    return replace(content, event_type=latest.event_type)
+
+
+def _claimed(
+    conn: db.Connection, platform: Platform, client_id: str, found: Iterable[_Found], people: Mapping[int, Person]
+) -> claims.Book:
+    """Other mechanisms' claims that may meet the new contents."""
+    messages = [_message(f.correction.content, f.now) for f in found if f.now and f.correction.content]
+    return find_claims.find_claims(conn, platform, client_id, messages, {p.person_id for p in people.values()})
 
 
 def _code(kind: str) -> str:

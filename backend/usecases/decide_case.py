@@ -5,6 +5,9 @@ refuse    a held event does not count
 count     a refused event counts after all: its own implausibility is waived, and it is measured
 apart     a duplicate is a deed of its own: the record that stood in its way tells of another
 uphold    the verdict stays
+
+A deed that was credited before another mechanism's claim came is `claimed`: refused, its record stays as one that is
+claimed elsewhere, so that no copy of it takes its place.
 """
 
 from __future__ import annotations
@@ -14,16 +17,17 @@ from typing import Any
 
 from backend.errors import Problem
 from backend.platform import Platform
-from backend.store import cases, corrections, db, events
+from backend.store import cases, claims, corrections, db, events
 from backend.store.corrections import Latest
-from backend.usecases import change_deeds
+from backend.usecases import change_deeds, find_claims, judge_events
 from backend.usecases.judge_events import NONE, Judged, Number, micros
 from backend.usecases.read_events import Message
+from rules import claims as rules_claims
 from rules import quantification
 from rules.dedup import Record
 from rules.model import DUPLICATE_OF, EVIDENCE_TIERS, REFUSED
 
-DECISIONS = {"held": ("release", "refuse"), "appeal": ("uphold", "count", "apart")}
+DECISIONS = {"held": ("release", "refuse"), "appeal": ("uphold", "count", "apart"), "claimed": ("uphold", "refuse")}
 
 
 def decide_case(
@@ -44,7 +48,7 @@ def decide_case(
             raise Problem("conflict", f"a case of kind {case['kind']} can be: {', '.join(DECISIONS[case['kind']])}")
         latest = corrections.find_latest(conn, [case["root_id"]])[case["root_id"]]
         if decision != "uphold":
-            _change(conn, platform, latest, decision, operator_id, note, now)
+            _change(conn, platform, latest, case["kind"], decision, operator_id, note, now)
         cases.decide_case(conn, case_id, decision, operator_id, note, now)
         return corrections.find_standing(conn, [case["root_id"]])[case["root_id"]]
 
@@ -52,21 +56,32 @@ def decide_case(
 
 
 def _change(
-    conn: db.Connection, platform: Platform, latest: Latest, decision: str, operator_id: str, note: str, now: datetime
-) -> None:
+    conn: db.Connection, platform: Platform, latest: Latest, kind: str, decision: str, operator_id: str, note: str,
+    now: datetime,
+) -> None:  # fmt: skip
     if latest.withdrawn or latest.person_id is None:
         raise Problem("conflict", "the event was taken back, or tells of nobody: only `uphold` is left")
     change_deeds.lock(conn, [latest.person_id])
     new = None
-    if decision != "refuse":
+    if decision != "refuse" or kind == "claimed":
         apart = [_other_root(conn, latest)] if decision == "apart" else []
         new = _again(platform, latest, events.take_ids(conn, 1)[0], decision, apart)
+        new = _claimed(conn, latest, new, decision)
     step = change_deeds.Step(
         old=latest, root_id=latest.root_id, seq=latest.seq + 1, kind=decision,
         code="corrected" if new else "review_refused", new=new, by_client=operator_id, reason=note,
         charged_to="platform",
     )  # fmt: skip
     change_deeds.change_deeds(conn, platform, [step], latest.client_id, now)
+
+
+def _claimed(conn: db.Connection, latest: Latest, new: Judged, decision: str) -> Judged:
+    """Refused for the claim that it conflicts with, or, of what was held, for a claim that came meanwhile."""
+    if decision == "refuse" and (claim := claims.find_claim_on(conn, latest.root_id)):
+        return judge_events.refuse_claimed(new, rules_claims.Claim(**claim))
+    if decision == "release":
+        return judge_events.unless_claimed(new, find_claims.find_claims_on(conn, new))
+    return new
 
 
 def _other_root(conn: db.Connection, latest: Latest) -> int:

@@ -15,24 +15,27 @@ from typing import Any
 from backend import auth, metrics
 from backend.platform import Platform
 from backend.store import db, events
-from backend.usecases import judge_events, keep_packs, post_deeds, read_events, settle_deeds
+from backend.usecases import find_claims, judge_events, keep_packs, post_deeds, read_events, settle_deeds
 from backend.usecases.judge_events import Judged, Person, Reporter
 from backend.usecases.read_events import Malformed, Message
 from backend.usecases.settle_deeds import Settlement
-from rules.model import CODES, DUPLICATE_OF, MALFORMED, REFUSED, REPEATED
+from rules import claims
+from rules.model import CLAIMED_ELSEWHERE, CODES, DUPLICATE_OF, MALFORMED, REFUSED, REPEATED
 
 Verdict = dict[str, Any]
+_NAMED = ("pack_code", "pack_version", "claim_kind", "claim_mechanism")  # what explains a verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Prefetched:
-    """What the database knows of a batch: the reporter, the people (locked), ids for new events, claimed ids."""
+    """What the database knows of a batch: the reporter, the people (locked), new ids, ids in use, claims of others."""
 
     reporter: Reporter
     people: Mapping[str, Person]
     event_ids: Sequence[int]
-    claims: Mapping[bytes, events.Claim]
+    taken: Mapping[bytes, events.Claim]
     firsts: Mapping[int, dict[str, Any]]
+    claimed: claims.Book
 
 
 def ingest_events(platform: Platform, client_id: str, body: bytes, now: datetime) -> tuple[list[Verdict], bool]:
@@ -50,21 +53,21 @@ def ingest_events(platform: Platform, client_id: str, body: bytes, now: datetime
 def _ingest(
     conn: db.Connection, platform: Platform, client_id: str, items: Sequence[Message | Malformed], now: datetime
 ) -> list[Verdict]:
-    secret = platform.settings.secret
+    secret, standard = platform.settings.secret, platform.standard
     messages = [item for item in items if isinstance(item, Message)]
     digests = [auth.digest(secret, "event", client_id, m.ref) for m in messages]
-    have = _prefetch(conn, client_id, messages, digests)
+    have = _prefetch(conn, platform, client_id, messages, digests)
     distinct, repeated = _part_repeated(messages, digests, have)
     judged = [
         judge_events.judge_event(
-            platform.standard, secret, have.reporter, have.people.get(messages[i].subject), messages[i], event_id, now
+            standard, secret, have.reporter, have.people.get(m.subject), m, event_id, now, have.claimed
         )
-        for i, event_id in distinct.items()
+        for m, event_id in ((messages[i], event_id) for i, event_id in distinct.items())
     ]
-    settlement = settle_deeds.settle_deeds(conn, platform.standard, judged)
+    settlement = settle_deeds.settle_deeds(conn, standard, judged)
     firsts = {j.event_id: first_of(j, settlement) for j in judged}
-    claims = [(digests[i], messages[i].content_digest, e, messages[i].started_at) for i, e in distinct.items()]
-    events.add_claims(conn, client_id, claims)
+    ids = [(digests[i], messages[i].content_digest, e, messages[i].started_at) for i, e in distinct.items()]
+    events.add_claims(conn, client_id, ids)
     reused = [_reused(messages[i], have.event_ids[i]) for i, original in repeated.items() if original is None]
     kept = firsts | {j.event_id: first_of(j, settlement) for j in reused}
     post_deeds.post_deeds(conn, platform, [*judged, *reused], settlement, kept, client_id, now)
@@ -78,7 +81,9 @@ def _ingest(
     ]
 
 
-def _prefetch(conn: db.Connection, client_id: str, messages: Sequence[Message], digests: Sequence[bytes]) -> Prefetched:
+def _prefetch(
+    conn: db.Connection, platform: Platform, client_id: str, messages: Sequence[Message], digests: Sequence[bytes]
+) -> Prefetched:
     """Lock the people in id order, then read; nothing read here can change before the commit."""
     events.begin(conn)
     reporter = Reporter(*events.find_reporter(conn, client_id))
@@ -88,9 +93,10 @@ def _prefetch(conn: db.Connection, client_id: str, messages: Sequence[Message], 
         raise db.ClaimLost
     consents = events.find_consents(conn, found.values())
     people = {subject: Person(p, consents.get(p, ())) for subject, p in found.items()}
-    claims = events.find_claims(conn, client_id, digests)
-    firsts = events.find_events(conn, {(c.event_id, c.started_at) for c in claims.values()})
-    return Prefetched(reporter, people, events.take_ids(conn, len(messages)), claims, firsts)
+    ids = events.find_claims(conn, client_id, digests)
+    firsts = events.find_events(conn, {(c.event_id, c.started_at) for c in ids.values()})
+    claimed = find_claims.find_claims(conn, platform, client_id, messages, found.values())
+    return Prefetched(reporter, people, events.take_ids(conn, len(messages)), ids, firsts, claimed)
 
 
 def _part_repeated(
@@ -99,7 +105,7 @@ def _part_repeated(
     """Places of the new messages -> event id, and of the known ones -> original event id (None: other content)."""
     distinct: dict[int, int] = {}
     repeated: dict[int, int | None] = {}
-    seen = {digest: (c.content_digest, c.event_id) for digest, c in have.claims.items()}
+    seen = {digest: (c.content_digest, c.event_id) for digest, c in have.taken.items()}
     for i, (message, digest) in enumerate(zip(messages, digests, strict=True)):
         if digest not in seen:
             distinct[i] = have.event_ids[i]
@@ -119,7 +125,11 @@ def first_of(judged: Judged, settlement: Settlement) -> dict[str, Any]:
     """The first verdict of an event, as it is stored and answered."""
     fate = settlement.fates.get(judged.event_id)
     pack = judged.pack
-    named = {"pack_code": pack.code if pack else None, "pack_version": pack.version if pack else None}
+    named = {
+        "pack_code": pack.code if pack else None, "pack_version": pack.version if pack else None,
+        "claim_kind": judged.claim.kind if judged.claim else None,
+        "claim_mechanism": judged.claim.mechanism if judged.claim else None,
+    }  # fmt: skip
     if fate is None:
         return row(CODES[judged.code], judged.code, field=judged.field) | named
     o = fate.outcome
@@ -159,7 +169,7 @@ class _Answer:
             return self._verdict(message.ref, row(REFUSED, "id_reused", field="id"))
         first = firsts.get(original) or original_row(have.firsts[original])
         again = row(REPEATED, "resent", deed_id=first["deed_id"])
-        again |= {"pack_code": first["pack_code"], "pack_version": first["pack_version"]}
+        again |= {name: first[name] for name in _NAMED}
         return self._verdict(message.ref, again) | {"original": self._verdict(message.ref, first)}
 
     def _verdict(self, ref: str | None, row: Mapping[str, Any]) -> Verdict:
@@ -169,7 +179,7 @@ class _Answer:
 def original_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The first verdict of a stored event."""
     names = ("verdict", "code", "deed_id", "reduction_mg", "points", "field")
-    return {name: row[f"first_{name}"] for name in names} | {name: row[name] for name in ("pack_code", "pack_version")}
+    return {name: row[f"first_{name}"] for name in names} | {name: row[name] for name in _NAMED}
 
 
 def verdict_of(secret: str, client_id: str, ref: str | None, row: Mapping[str, Any]) -> Verdict:
@@ -186,4 +196,6 @@ def verdict_of(secret: str, client_id: str, ref: str | None, row: Mapping[str, A
         "methodology": row.get("pack_code"),
         "version": row.get("pack_version"),
     }
+    if row["code"] == CLAIMED_ELSEWHERE and row.get("claim_kind"):
+        verdict |= {"conflict": claims.CONFLICTS[row["claim_kind"]], "mechanism": row["claim_mechanism"]}
     return verdict | ({"field": row["field"]} if row.get("field") else {})

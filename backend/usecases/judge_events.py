@@ -13,9 +13,9 @@ from datetime import datetime
 from backend import auth
 from backend.store import events
 from backend.usecases.read_events import Message
-from rules import eligibility, places, quantification, verification
+from rules import claims, eligibility, places, quantification, verification
 from rules.dedup import MICRO, Record
-from rules.model import EVIDENCE_TIERS, ExclusionClass, Pack, Region
+from rules.model import CLAIMED_ELSEWHERE, EVIDENCE_TIERS, ExclusionClass, Pack, Region
 from rules.standard import Standard
 
 Number = tuple[str, bytes] | tuple[None, None]  # (issuer, keyed digest)
@@ -58,13 +58,17 @@ class Judged:
     issued: bool = False  # by the issuer of its number itself
     root_id: int | None = None  # of the event as first sent, when this is a correction of it
     suspicion: int = 0  # points, of a believable record that does not fit its own coordinates
+    claim: claims.Claim | None = None  # another mechanism's, that refuses it
 
 
 def judge_event(
     standard: Standard, secret: str, reporter: Reporter, person: Person | None, message: Message, event_id: int,
-    now: datetime,
+    now: datetime, claimed: claims.Book = claims.NONE,
 ) -> Judged:  # fmt: skip
-    """Check kind, person, place, time, consent and facts, in the order of `rules.model.CODES`, and measure."""
+    """Check kind, person, place, time, consent, claims of others, facts, in the order of `rules.model.CODES`; measure.
+
+    A claimed deed is measured all the same: if the claim falls, it can be counted.
+    """
     if not standard.has_type(message.event_type):
         return Judged(message, event_id, "type_unknown", "type")
     if person is None:
@@ -82,7 +86,24 @@ def judge_event(
     if not eligibility.consented(person.consents, message.started_at):
         return Judged(message, event_id, "no_consent", "subject", region=region, pack=pack, person_id=who)
     judged = _measured(standard, secret, reporter, person, message, event_id, region, pack)
+    judged = unless_claimed(judged, claimed)
     return replace(judged, suspicion=suspicion) if suspicion else judged
+
+
+def unless_claimed(judged: Judged, claimed: claims.Book) -> Judged:
+    """Refused, when another mechanism has claimed its deed."""
+    record, region, klass, person_id = judged.record, judged.region, judged.klass, judged.person_id
+    if record is None or region is None or klass is None or person_id is None:
+        return judged
+    claim = claimed.on(record, person_id, judged.message.event_type, region.code, klass)
+    return refuse_claimed(judged, claim) if claim else judged
+
+
+def refuse_claimed(judged: Judged, claim: claims.Claim) -> Judged:
+    """The same, refused for that claim."""
+    assert judged.record is not None
+    record = replace(judged.record, refusal=CLAIMED_ELSEWHERE)
+    return replace(judged, field="data" if claim.scope else "data.act_ref", record=record, claim=claim)
 
 
 def _place(standard: Standard, message: Message) -> places.Finding:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from backend import auth
 from backend.platform import Platform
 from backend.store import cases, db, events
 from backend.usecases.judge_events import Judged
@@ -19,7 +20,7 @@ def post_deeds(
     firsts: Mapping[int, dict[str, Any]], client_id: str, now: datetime,
 ) -> None:  # fmt: skip
     """Write a settled batch. Raises ClaimLost when another transaction took one of its numbers first."""
-    events.add_act_claims(conn, settlement.act_claims)
+    events.add_act_claims(conn, settlement.act_claims, _sealed(platform, judged, settlement))
     events.add_events(conn, [_event(j, firsts[j.event_id], client_id, now) for j in judged])
     events.add_reverdicts(conn, [_reverdict(e, settlement, now) for e in settlement.changed])
     new = {j.event_id for j in judged}
@@ -42,7 +43,17 @@ def _event(j: Judged, first: Mapping[str, Any], client_id: str, now: datetime) -
         r.measured_mg if r else 0, r.points_micro if r else 0, r.cap_mg if r else None,
         first["verdict"], first["code"], first["stands_event"], first["deed_id"], first["reduction_mg"],
         first["points"], first["field"], j.root_id or j.event_id, sorted(r.apart) if r and r.apart else None,
+        j.claim.claim_id if j.claim else None,
     )  # fmt: skip
+
+
+def _sealed(platform: Platform, judged: Sequence[Judged], settlement: Settlement) -> dict[bytes, bytes]:
+    """The newly claimed numbers by digest, as they can be told to other mechanisms later."""
+    new = {digest for _, digest, *_ in settlement.act_claims}
+    told = {d: act for j in judged for act, (_, d) in zip((j.message.act, j.message.prior), j.numbers, strict=True)
+            if act and d in new}  # fmt: skip
+    secret = platform.settings.secret
+    return {digest: auth.seal(secret, auth.act_name(*act)) for digest, act in told.items() if digest}
 
 
 def _reverdict(event_id: int, settlement: Settlement, now: datetime) -> tuple[Any, ...]:

@@ -109,7 +109,7 @@ def _meet_act_claims(
             continue
         entry = _entry(j)
         key = (entry.person_id, entry.klass)
-        numbers = [] if j.record.refusal else [(act, j.issued and act == j.numbers[0]) for act in j.record.acts]
+        numbers = [(act, j.issued and act == j.numbers[0]) for act in j.record.numbers]
         deciding = [claims.get((act, True)) or (None if own else claims.get((act, False))) for act, own in numbers]
         if any(claim and (claim.person_id, claim.klass) != key for claim in deciding):
             result.fates[entry.record.event_id] = Fate(Outcome(IN_REVIEW, "act_ref_conflict", None), None)

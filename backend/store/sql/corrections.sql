@@ -23,12 +23,14 @@ left join lateral (
 select k.root_id, e.pack_code, e.pack_version, coalesce(r.verdict, e.verdict) as verdict,
        coalesce(r.code, e.code) as code, case when r.event_id is null then e.deed_id else r.deed_id end as deed_id,
        coalesce(r.reduction_mg, e.reduction_mg) as reduction_mg, coalesce(r.points, e.points) as points,
-       case when r.event_id is null then e.field else '' end as field
+       case when r.event_id is null then e.field else '' end as field,
+       x.kind as claim_kind, x.mechanism as claim_mechanism
 from unnest(%(roots)s::bigint[]) as k (root_id)
 left join lateral (
   select * from correction c where c.root_id = k.root_id order by c.seq desc limit 1
 ) c on true
 join event e on e.event_id = coalesce(c.new_event_id, c.old_event_id, k.root_id)
+left join external_claim x on x.claim_id = e.claim_id
 left join lateral (
   select * from reverdict r where r.event_id = e.event_id order by r.version desc limit 1
 ) r on true
