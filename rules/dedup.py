@@ -7,9 +7,10 @@ now. Because it never sees the order of arrival, the order of arrival changes no
 The rules, in the order in which a record meets them (a record met by none stands):
 
 1. same_act     the same order, gate or weighing number as a better record.
-2. same_record  start and end both within the class's clock jitter of a better record, whatever that one's fate.
+2. same_record  start and end both within the class's clock jitter of a better record, or shifted alike by a clock that
+                is off, whatever that one's fate.
 3. (its own)    a record refused for itself (no distance, too fast, ...) takes no place in anybody's time.
-4. overlap      more than the class's tolerance of overlap with a deed that stands.
+4. overlap      more overlap with a deed that stands than clocks that are off can make of two deeds in a row.
 
 Deeds that stand and take up the same asset again within the class's gap go on with one deed (`continues`). Totals of a
 day take no place in time; they count for what the deeds inside the day leave of them (`rest_of_day`).
@@ -169,7 +170,7 @@ def _nearest(record: Record, placed: list[tuple[int, int, Record, _Group]], klas
 
     A clock that is off moves both ends alike, so among several the one of the most equal duration is taken.
     """
-    jitter_us = klass.jitter_s * MICRO
+    jitter_us = max(klass.jitter_s, klass.shift_s) * MICRO
     best: tuple[tuple[int, int, int], _Group] | None = None
     i = bisect_left(placed, (record.started_us - jitter_us, -1))
     while i < len(placed) and placed[i][0] <= record.started_us + jitter_us:
@@ -185,21 +186,20 @@ def _nearest(record: Record, placed: list[tuple[int, int, Record, _Group]], klas
 
 def same_record(a: Record, b: Record, klass: ExclusionClass) -> bool:
     """True when the clocks cannot tell two records apart and the facts that must agree do agree."""
-    jitter_us = klass.jitter_s * MICRO
-    return (
-        abs(a.started_us - b.started_us) <= jitter_us
-        and abs(a.ended_us - b.ended_us) <= jitter_us
-        and a.same_facts == b.same_facts
-        and a.aggregate == b.aggregate
-    )
+    start_off, end_off = abs(a.started_us - b.started_us), abs(a.ended_us - b.ended_us)
+    duration_off = abs((a.ended_us - a.started_us) - (b.ended_us - b.started_us))
+    near = max(start_off, end_off) <= klass.jitter_s * MICRO
+    shifted = start_off <= klass.shift_s * MICRO and duration_off <= klass.duration_jitter_s * MICRO
+    return (near or shifted) and a.same_facts == b.same_facts and a.aggregate == b.aggregate
 
 
 def overlap(a: Record, b: Record, klass: ExclusionClass) -> bool:
-    """True when two plausible deeds share more of a person's time than the class tolerates."""
+    """True when two plausible deeds share more of a person's time than clocks that are off explain."""
     if klass.overlap_tolerance_s is None or a.aggregate or b.aggregate:
         return False
     shared_us = min(a.ended_us, b.ended_us) - max(a.started_us, b.started_us)
-    return shared_us > klass.overlap_tolerance_s * MICRO
+    shorter_us = min(a.ended_us - a.started_us, b.ended_us - b.started_us)
+    return shared_us > klass.overlap_tolerance_s * MICRO or shared_us * 100 > shorter_us * klass.overlap_share_percent
 
 
 def continues(a: Record, b: Record, klass: ExclusionClass) -> bool:
@@ -250,30 +250,28 @@ def _heads(standing: Iterable[Record], klass: ExclusionClass) -> dict[int, int]:
 
 
 class _Timeline:
-    """The deeds that stand, in time. They never overlap by more than the tolerance, so few can meet a new one."""
+    """The deeds that stand, by start."""
 
     def __init__(self, klass: ExclusionClass) -> None:
         self._klass = klass
         self._standing: list[tuple[int, int, Record]] = []
+        self._longest_us = 0
 
     def met_by(self, record: Record) -> Record | None:
         """The first standing deed that the record overlaps."""
         if self._klass.overlap_tolerance_s is None or record.aggregate:
             return None
-        met: Record | None = None
-        i = bisect_left(self._standing, (record.ended_us,)) - 1
-        while i >= 0:
-            other = self._standing[i][2]
+        first = bisect_left(self._standing, (record.started_us - self._longest_us,))
+        last = bisect_left(self._standing, (record.ended_us,))
+        for _, _, other in self._standing[first:last]:
             if overlap(record, other, self._klass) and not _apart(record, other):
-                met = other
-            elif other.ended_us <= record.started_us:
-                break
-            i -= 1
-        return met
+                return other
+        return None
 
     def add(self, record: Record) -> None:
         if not record.aggregate:
             insort(self._standing, (record.started_us, record.event_id, record))
+            self._longest_us = max(self._longest_us, record.ended_us - record.started_us)
 
 
 def _amounts(standing: Iterable[Record], heads: Mapping[int, int]) -> dict[int, Outcome]:
@@ -332,7 +330,7 @@ def closure(seeds: Sequence[Record], others: Iterable[Record], klass: ExclusionC
     for r in ordered:
         for act in r.numbers:
             by_act[act].append(r)
-    reach_us = (max(klass.jitter_s, klass.continue_gap_s or 0)) * MICRO
+    reach_us = max(klass.jitter_s, klass.shift_s, klass.continue_gap_s or 0) * MICRO
     longest_us = max((r.ended_us - r.started_us for r in ordered), default=0)
     group, seen = list(seeds), {r.event_id for r in seeds}
     for f in group:  # grows while it is walked

@@ -141,6 +141,9 @@ class Drafts:
                 same_record_facts=tuple(item.texts("same_record_facts")) if "same_record_facts" in item else (),
                 distinct_act_refs=item.one_of("distinct_act_refs", ("true", "false"), "false") == "true",
                 continue_gap_s=item.integer("continue_gap_s", optional=True),
+                shift_s=item.integer("shift_s", optional=True) or 0,
+                duration_jitter_s=item.integer("duration_jitter_s", optional=True) or 0,
+                overlap_share_percent=item.integer("overlap_share_percent", optional=True) or 100,
             )
             self._origin(item)
             if from_on:

@@ -109,7 +109,10 @@ class ExclusionClass:
     """Deeds that cannot happen to one person at the same time, and how well clocks agree about them.
 
     jitter_s: two records whose starts and ends both differ by at most this are one record.
-    overlap_tolerance_s: deeds overlapping by more than this are one deed; None: overlap says nothing.
+    shift_s, duration_jitter_s: so are two whose starts differ by at most shift_s and whose durations by at most
+    duration_jitter_s: a clock that is off moves both ends alike.
+    overlap_tolerance_s: deeds overlapping by more than this, or by more than overlap_share_percent of the shorter one,
+    are one deed; None: overlap says nothing.
     same_record_facts: facts that must be equal as well (two bags on one scale are not one bag).
     distinct_act_refs: two different numbers of one issuer prove two different deeds.
     continue_gap_s: the same asset taken up again within this gap goes on with the same deed; None: never.
@@ -121,6 +124,9 @@ class ExclusionClass:
     same_record_facts: tuple[str, ...] = ()
     distinct_act_refs: bool = False
     continue_gap_s: int | None = None
+    shift_s: int = 0
+    duration_jitter_s: int = 0
+    overlap_share_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True)

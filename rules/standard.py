@@ -154,6 +154,11 @@ class Standard:
                     return one
         return None
 
+    def daily_cap_mg(self, pack: Pack, region: Region, on: date) -> int | None:
+        """The most a pack credits a person on that civil day in that region; None: no cap."""
+        cap = quantification.in_force(self._methods[pack.content_sha256].caps, quantification.chain(region), on)
+        return int(cap.number) if cap else None
+
     def plan(self, pack: Pack, region: Region, choice: str, on: date) -> Plan:
         """The calculation for deeds begun on a day, built once for as long as no number in it changes.
 
@@ -216,6 +221,11 @@ class Standard:
 
 
 T = TypeVar("T")
+
+
+def _hides_a_deed(one: ExclusionClass, shortest_s: int) -> bool:
+    """True when a whole deed could lie within another unnoticed."""
+    return one.overlap_share_percent >= 100 and (one.overlap_tolerance_s or -1) >= shortest_s
 
 
 def _dated(values: Sequence[tuple[date, T]], on: date) -> T:
@@ -314,7 +324,7 @@ class _Checking:
         classes = self.found.classes.get(draft.doc["exclusion_class"])
         if classes is None:
             draft.section.mistake("no_class", "exclusion_class", what=draft.doc["exclusion_class"])
-        elif any((one.overlap_tolerance_s or -1) >= (draft.bounds["duration_min_s"] or 0) for _, one in classes):
+        elif any(_hides_a_deed(one, draft.bounds["duration_min_s"] or 0) for _, one in classes):
             draft.section.mistake("tolerance", "exclusion_class")
 
     def _fact_units(self, draft: PackDraft) -> dict[str, units.Unit]:

@@ -116,9 +116,7 @@ class CoverSchema(Schema):
         validate=validate.Range(1, 2**63 - 1),
         metadata={"description": "whose unsold grams are cancelled"},
     )
-    quantity_g = api.Whole(
-        validate=validate.Range(1, 10**15), metadata={"description": "default: all that is owed"}
-    )
+    quantity_g = api.Whole(validate=validate.Range(1, 10**15), metadata={"description": "default: all that is owed"})
 
 
 class LiftSchema(Schema):

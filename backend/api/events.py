@@ -63,6 +63,13 @@ class EventSchema(Schema):
     data = fields.Nested(DataSchema, required=True)
 
 
+class RuleSchema(Schema):
+    """Which rule decided, and its numbers on that day: of the standard, so that anybody can check."""
+
+    code = fields.String(required=True, metadata={"enum": list(CODES)})
+    parameters = fields.Dict(required=True, metadata={"description": "names with their unit last; {} where none"})
+
+
 class VerdictSchema(Schema):
     """What became of one event. Codes in the order in which they are checked: see rules/model.py."""
 
@@ -76,6 +83,7 @@ class VerdictSchema(Schema):
     points = fields.Integer(required=True)
     methodology = fields.String(required=True, allow_none=True)
     version = fields.String(required=True, allow_none=True)
+    rule = fields.Nested(RuleSchema, required=True)
     field = fields.String(metadata={"description": "the offending field, where one field is at fault"})
     detail = fields.String()
     conflict = fields.String(

@@ -9,6 +9,7 @@ from flask import g
 from marshmallow import Schema, fields, validate
 
 from backend import api, auth
+from backend.api.events import RuleSchema
 from backend.errors import Problem
 from backend.usecases import check_points, list_deeds, show_me
 from rules import model
@@ -102,6 +103,8 @@ class MyDeedSchema(Schema):
     verdict = fields.String(required=True, metadata={"enum": sorted(set(model.CODES.values()))})
     code = fields.String(required=True, metadata={"enum": list(model.CODES)})
     reason = fields.Nested(TextSchema, required=True)
+    rule = fields.Nested(RuleSchema, required=True)
+    in_case = fields.Boolean(required=True, metadata={"description": "a person is looking into it"})
     deed = fields.String(required=True, allow_none=True, attribute="deed_id")
     counted_by = fields.String(required=True, allow_none=True, metadata={"description": "whose record stands instead"})
     reduction_mg = fields.Integer(required=True)

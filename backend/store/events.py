@@ -31,12 +31,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ActClaim:
-    """An issuer's number in use: whose deed it names."""
+    """An issuer's number in use: whose deed it names. Not live: the event that claimed it no longer counts."""
 
     person_id: int
     klass: str
     event_id: int
     started_at: datetime
+    live: bool = True
 
 
 # issuer, digest, claimed by the issuer itself, person, class, event, started_at

@@ -65,16 +65,21 @@ def change_deeds(
         replaced={s.old.event_id: s.new.event_id for s in settled if s.new is not None},
         around=[((s.old.holder_id, s.old.klass), s.old.started_at) for s in settled if s.old.klass is not None],
         whole=whole,
+        believed=frozenset(s.new.event_id for s in steps if s.new is not None and s.kind != "replace"),
     )
     settlement = settle_deeds.settle_deeds(conn, platform.standard, new, change)
-    firsts = {j.event_id: ingest_events.first_of(j, settlement) for j in new}
+    firsts = {j.event_id: ingest_events.first_of(j, settlement, now) for j in new}
     corrections.add_corrections(conn, [_correction(s, now) for s in steps])
     post_deeds.post_deeds(conn, platform, new, settlement, firsts, client_id, now)
     unsettled = [s for s in steps if s.old.klass is None and s.old.person_id is not None]
     events.add_reverdicts(conn, [_refused(s, now) for s in unsettled])
     payers = {s.old.holder_id: s for s in steps if s.old.person_id is not None}
-    events.add_transfers(conn, _charges(settlement, payers, charged_to, now))
-    _recall(conn, platform, settlement, now)
+    charges = _charges(settlement, payers, charged_to, now)
+    events.add_transfers(conn, charges)
+    recalled = recall_credits.recall_all(conn, platform, _lowered(settlement), now)
+    if any(s.charged_to == ledger.PARTNER for s in steps):
+        points = sum(t.amount for t in charges if t.debit == ledger.PARTNER)
+        recall_credits.tell_cost(conn, client_id, points, recalled, now)
     return settlement
 
 
@@ -94,24 +99,29 @@ def _refused(step: Step, now: datetime) -> tuple[object, ...]:
 
 def _charges(
     settlement: Settlement, payers: Mapping[int, Step], charged_to: str, now: datetime
-) -> list[tuple[object, ...]]:
+) -> list[ledger.Transfer]:
     """Points that people would lose through no fraud of their own are given back, at the cost of who erred."""
     lost: dict[int, int] = defaultdict(int)
     for deed in settlement.deeds:
         lost[deed.holder.person_id] += deed.before_points - deed.points
-    rows: list[tuple[object, ...]] = []
+    rows: list[ledger.Transfer] = []
     for account, points in sorted(lost.items()):
         step = payers.get(account)
         who = step.charged_to if step else charged_to
         if points > 0 and who != "person":
             root_id = step.root_id if step else None
-            rows.append((now, ledger.POINTS, who, 0, ledger.PERSON, account, points, ledger.CHARGED, root_id, account))
+            rows.append(
+                ledger.Transfer(
+                    now, ledger.POINTS, who, 0, ledger.PERSON, account, points, ledger.CHARGED, root_id, account
+                )
+            )
     return rows
 
 
-def _recall(conn: db.Connection, platform: Platform, settlement: Settlement, now: datetime) -> None:
+def _lowered(settlement: Settlement) -> list[recall_credits.Lowered]:
     """What is already in a batch cannot leave it: its credits are recalled."""
-    for deed in settlement.deeds:
-        if deed.before is not None and deed.before.batch_id is not None and deed.reduction_mg != deed.before_mg:
-            lowered_mg = deed.before_mg - deed.reduction_mg
-            recall_credits.recall(conn, platform, deed.before.batch_id, deed.deed_id, lowered_mg, now)
+    return [
+        recall_credits.Lowered(deed.before.batch_id, deed.deed_id, deed.before_mg - deed.reduction_mg)
+        for deed in settlement.deeds
+        if deed.before is not None and deed.before.batch_id is not None and deed.reduction_mg != deed.before_mg
+    ]

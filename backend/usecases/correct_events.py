@@ -143,17 +143,16 @@ def _answers(
     found: Mapping[int, _Found],
 ) -> dict[int, Verdict]:  # fmt: skip
     """What holds of each event now, read back from the books."""
-    secret = platform.settings.secret
     roots = {f.root_id for f in found.values()}
     standing = corrections.find_standing(conn, roots)
     answers = {}
     for place, item in part.items():
         if isinstance(item, Malformed):
             row = ingest_events.row(MALFORMED, item.code, field=item.field)
-            answers[place] = ingest_events.verdict_of(secret, client_id, item.ref, row) | {"detail": item.detail}
+            answers[place] = ingest_events.verdict_of(platform, client_id, item.ref, row) | {"detail": item.detail}
         elif place not in found:
             row = ingest_events.row(CODES["event_unknown"], "event_unknown", field="id")
-            answers[place] = ingest_events.verdict_of(secret, client_id, item.ref, row)
+            answers[place] = ingest_events.verdict_of(platform, client_id, item.ref, row)
         else:
-            answers[place] = ingest_events.verdict_of(secret, client_id, item.ref, standing[found[place].root_id])
+            answers[place] = ingest_events.verdict_of(platform, client_id, item.ref, standing[found[place].root_id])
     return answers

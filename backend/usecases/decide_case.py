@@ -47,9 +47,9 @@ def decide_case(
         if decision not in DECISIONS[case["kind"]]:
             raise Problem("conflict", f"a case of kind {case['kind']} can be: {', '.join(DECISIONS[case['kind']])}")
         latest = corrections.find_latest(conn, [case["root_id"]])[case["root_id"]]
+        cases.decide_case(conn, case_id, decision, operator_id, note, now)  # first: what is held again opens a new one
         if decision != "uphold":
             _change(conn, platform, latest, case["kind"], decision, operator_id, note, now)
-        cases.decide_case(conn, case_id, decision, operator_id, note, now)
         return corrections.find_standing(conn, [case["root_id"]])[case["root_id"]]
 
     return platform.db.retrying(work)

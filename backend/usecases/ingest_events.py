@@ -19,11 +19,12 @@ from backend.usecases import find_claims, judge_events, keep_packs, post_deeds, 
 from backend.usecases.judge_events import Judged, Person, Reporter
 from backend.usecases.read_events import Malformed, Message
 from backend.usecases.settle_deeds import Settlement
-from rules import claims
+from rules import claims, explain
 from rules.model import CLAIMED_ELSEWHERE, CODES, DUPLICATE_OF, MALFORMED, REFUSED, REPEATED
 
 Verdict = dict[str, Any]
-_NAMED = ("pack_code", "pack_version", "claim_kind", "claim_mechanism")  # what explains a verdict
+_NAMED = ("pack_code", "pack_version", "region", "day", "started_at", "received_at", "claim_kind",
+          "claim_mechanism")  # what explains a verdict  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ def _ingest(
         for m, event_id in ((messages[i], event_id) for i, event_id in distinct.items())
     ]
     settlement = settle_deeds.settle_deeds(conn, standard, judged)
-    firsts = {j.event_id: first_of(j, settlement) for j in judged}
+    firsts = {j.event_id: first_of(j, settlement, now) for j in judged}
     ids = [(digests[i], messages[i].content_digest, e, messages[i].started_at) for i, e in distinct.items()]
     events.add_claims(conn, client_id, ids)
     reused = [_reused(messages[i], have.event_ids[i]) for i, original in repeated.items() if original is None]
-    kept = firsts | {j.event_id: first_of(j, settlement) for j in reused}
+    kept = firsts | {j.event_id: first_of(j, settlement, now) for j in reused}
     post_deeds.post_deeds(conn, platform, [*judged, *reused], settlement, kept, client_id, now)
     answer = _Answer(platform, client_id)
     told = iter(range(len(messages)))
@@ -121,12 +122,14 @@ def _reused(message: Message, event_id: int) -> Judged:
     return Judged(message, event_id, "id_reused", "id")
 
 
-def first_of(judged: Judged, settlement: Settlement) -> dict[str, Any]:
+def first_of(judged: Judged, settlement: Settlement, now: datetime) -> dict[str, Any]:
     """The first verdict of an event, as it is stored and answered."""
     fate = settlement.fates.get(judged.event_id)
-    pack = judged.pack
+    pack, region, record = judged.pack, judged.region, judged.record
     named = {
         "pack_code": pack.code if pack else None, "pack_version": pack.version if pack else None,
+        "region": region.code if region else None, "day": record.day if record else None,
+        "started_at": judged.message.started_at, "received_at": now,
         "claim_kind": judged.claim.kind if judged.claim else None,
         "claim_mechanism": judged.claim.mechanism if judged.claim else None,
     }  # fmt: skip
@@ -152,7 +155,7 @@ class _Answer:
     """Verdicts as the partner sees them: deed names are handles that mean something to this partner only."""
 
     def __init__(self, platform: Platform, client_id: str) -> None:
-        self._secret = platform.settings.secret
+        self._platform = platform
         self._client_id = client_id
 
     def malformed(self, item: Malformed) -> Verdict:
@@ -173,7 +176,7 @@ class _Answer:
         return self._verdict(message.ref, again) | {"original": self._verdict(message.ref, first)}
 
     def _verdict(self, ref: str | None, row: Mapping[str, Any]) -> Verdict:
-        return verdict_of(self._secret, self._client_id, ref, row)
+        return verdict_of(self._platform, self._client_id, ref, row)
 
 
 def original_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,9 +185,9 @@ def original_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[f"first_{name}"] for name in names} | {name: row[name] for name in _NAMED}
 
 
-def verdict_of(secret: str, client_id: str, ref: str | None, row: Mapping[str, Any]) -> Verdict:
+def verdict_of(platform: Platform, client_id: str, ref: str | None, row: Mapping[str, Any]) -> Verdict:
     """The fixed shape of a verdict (design, section 9), without its reason, which depends on the reader's language."""
-    deed = auth.handle(secret, client_id, row["deed_id"])
+    deed = auth.handle(platform.settings.secret, client_id, row["deed_id"])
     verdict = {
         "id": ref,
         "verdict": row["verdict"],
@@ -195,6 +198,7 @@ def verdict_of(secret: str, client_id: str, ref: str | None, row: Mapping[str, A
         "points": row["points"],
         "methodology": row.get("pack_code"),
         "version": row.get("pack_version"),
+        "rule": explain.rule_of(platform.standard, row),
     }
     if row["code"] == CLAIMED_ELSEWHERE and row.get("claim_kind"):
         verdict |= {"conflict": claims.CONFLICTS[row["claim_kind"]], "mechanism": row["claim_mechanism"]}

@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.platform import Platform
 from backend.store import me
-from rules import reasons
+from rules import explain, reasons
 from rules.model import Pack
 from rules.standard import Standard
 
@@ -39,6 +39,7 @@ def _deed(standard: Standard, row: dict[str, Any]) -> dict[str, Any]:
         "methodology": _methodology(pack) if pack else None,
         "facts": [_fact(pack, name, value) for name, value in (row["facts"] or {}).items()] if pack else [],
         "reason": {"zh": zh, "en": en},
+        "rule": explain.rule_of(standard, row),
     }
 
 

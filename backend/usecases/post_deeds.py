@@ -26,7 +26,7 @@ def post_deeds(
     new = {j.event_id for j in judged}
     held = [j.root_id or j.event_id for j in judged if firsts[j.event_id]["verdict"] == IN_REVIEW]
     cases.open_cases(conn, held, "held", "platform", "held at reception", now)
-    cases.open_cases(conn, settlement.squatted, "held", "platform", "its number was claimed by its issuer since", now)
+    cases.open_cases(conn, settlement.squatted, "held", "platform", "the number's own issuer says otherwise", now)
     versions = events.find_deed_versions(conn, [c.deed_id for c in settlement.deeds if c.deed_id not in new])
     events.add_deeds(conn, [_deed(platform, c, versions.get(c.deed_id, 0) + 1, now) for c in settlement.deeds])
     events.add_transfers(conn, [t for c in settlement.deeds for t in _transfers(c, now)])

@@ -6,7 +6,7 @@ that day; it is read in one statement for the whole batch and widened only where
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
@@ -32,12 +32,14 @@ class Change:
     removed: known events that no longer count -> the code they are refused with from now on.
     replaced: known events -> the new event that stands in their place. around: where the removed ones lie.
     whole: persons and classes to settle from the first deed to the last (a merge).
+    believed: new events that an operator has looked into: no suspicion holds them again.
     """
 
     removed: Mapping[int, str] = field(default_factory=dict)
     replaced: Mapping[int, int] = field(default_factory=dict)
     around: Sequence[tuple[Key, datetime]] = ()
     whole: frozenset[Key] = frozenset()
+    believed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,9 @@ class Fate:
 
     outcome: Outcome
     deed_id: int | None
+
+
+HELD = Fate(Outcome(IN_REVIEW, "suspicious", None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,11 @@ def settle_deeds(
     """Settle judged events that carry a record. Persons must be locked. Reads only; the caller writes."""
     change = change or Change()
     result = Settlement()
-    fresh, instants = _meet_act_claims(conn, judged, result)
+    fresh, instants = _meet_act_claims(conn, standard, judged, result)
     for key, at in change.around:
         instants[key].append(at)
     keys = {*fresh, *instants, *change.whole}
-    known = _neighbourhoods(conn, standard, keys, fresh, instants, change)
+    known = _neighbourhoods(conn, standard, keys, fresh, instants, change, result)
     for key in sorted(keys):
         klass = standard.exclusion_class(key[1], date.max)
         settling = _Settling(klass, fresh[key], known[key], change, key in change.whole)
@@ -95,11 +100,12 @@ def settle_deeds(
 
 
 def _meet_act_claims(
-    conn: db.Connection, judged: Sequence[Judged], result: Settlement
+    conn: db.Connection, standard: Standard, judged: Sequence[Judged], result: Settlement
 ) -> tuple[dict[Key, list[Known]], dict[Key, list[datetime]]]:
-    """Split off the events whose act_ref names another person's deed; where a claimed act was, for the others.
+    """Hold what is suspicious or names another person's deed by its act_ref; where a claimed act was, for the others.
 
-    The issuer's own word about its number goes before a forwarder's. What is refused for itself claims nothing.
+    What is refused for itself claims nothing, and what no longer counts claims nothing any more. Where it is the issuer
+    itself whose number was claimed for somebody else, the event that claimed it goes to review as well.
     """
     claims = events.find_act_claims(conn, sorted({a for j in judged if j.record for a in j.record.acts}))
     fresh: dict[Key, list[Known]] = defaultdict(list)
@@ -107,22 +113,59 @@ def _meet_act_claims(
     for j in judged:
         if j.record is None:
             continue
+        if _suspicious(standard, j):
+            result.fates[j.event_id] = HELD
+            continue
         entry = _entry(j)
         key = (entry.person_id, entry.klass)
         numbers = [(act, j.issued and act == j.numbers[0]) for act in j.record.numbers]
-        deciding = [claims.get((act, True)) or (None if own else claims.get((act, False))) for act, own in numbers]
-        if any(claim and (claim.person_id, claim.klass) != key for claim in deciding):
+        met = [c for act, _ in numbers for own in (True, False) if (c := claims.get((act, own))) and c.live]
+        others = [claim for claim in met if (claim.person_id, claim.klass) != key]
+        if others:
             result.fates[entry.record.event_id] = Fate(Outcome(IN_REVIEW, "act_ref_conflict", None), None)
+            theirs = [
+                claims[act, False]
+                for act, _ in numbers
+                if j.issued and (act, False) in claims and (act, True) not in claims
+            ]
+            result.squatted += [claim.event_id for claim in theirs if claim in others]
             continue
+        instants[key] += [claim.started_at for claim in met]
         for act, own in numbers:
-            met = [claim for claim in (claims.get((act, True)), claims.get((act, False))) if claim]
-            instants[key] += [claim.started_at for claim in met if (claim.person_id, claim.klass) == key]
-            result.squatted += [claim.event_id for claim in met if (claim.person_id, claim.klass) != key]
             if (act, own) not in claims:
                 claims[act, own] = events.ActClaim(*key, entry.record.event_id, entry.started_at)
                 result.act_claims.append((*act, own, *key, entry.record.event_id, entry.started_at))
         fresh[key].append(entry)
     return fresh, instants
+
+
+def _suspicious(standard: Standard, j: Judged) -> bool:
+    if not j.suspicion or j.record is None or j.record.refusal:
+        return False
+    return j.suspicion >= standard.parameter("suspicion_review_points", j.record.day)
+
+
+def _hold_crowds(
+    standard: Standard, fresh: dict[Key, list[Known]], known: Mapping[Key, Sequence[Known]], change: Change,
+    result: Settlement,
+) -> None:  # fmt: skip
+    """Hold what goes beyond a person's records of a class and day that are judged at once.
+
+    Nobody does a hundred deeds a day, and settling costs more than twice as much for twice as many. A record that is
+    held here keeps its number.
+    """
+    for key, entries in fresh.items():
+        full = Counter(k.record.day for k in known[key] if k.record.event_id not in change.removed)
+        kept = []
+        for entry in sorted(entries, key=lambda e: (e.record.event_id not in change.believed, e.record.precedence)):
+            record = entry.record
+            full[record.day] += 1
+            most = standard.parameter("records_a_day_max", record.day)
+            if full[record.day] <= most or record.event_id in change.believed:
+                kept.append(entry)
+            else:
+                result.fates[record.event_id] = HELD
+        fresh[key] = kept
 
 
 def _entry(j: Judged) -> Known:
@@ -135,8 +178,8 @@ def _entry(j: Judged) -> Known:
 
 
 def _neighbourhoods(
-    conn: db.Connection, standard: Standard, keys: Iterable[Key], fresh: Mapping[Key, list[Known]],
-    instants: Mapping[Key, list[datetime]], change: Change,
+    conn: db.Connection, standard: Standard, keys: Iterable[Key], fresh: dict[Key, list[Known]],
+    instants: Mapping[Key, list[datetime]], change: Change, result: Settlement,
 ) -> dict[Key, list[Known]]:  # fmt: skip
     """The known records around the new and the removed ones, by person and class, closed as `dedup.settle` wants."""
     windows = {
@@ -144,6 +187,7 @@ def _neighbourhoods(
         for key in keys
     }
     known = events.find_neighbours(conn, standard, windows)
+    _hold_crowds(standard, fresh, known, change, result)
     asked: set[tuple[Key, dedup.Act]] = set()
     while True:
         needs = {key: _needed(standard, key, fresh.get(key, ()), known[key], change, windows[key]) for key in windows}
@@ -341,7 +385,7 @@ def _deed_change(
 def _reach(standard: Standard, klass: str) -> int:
     """How far before its own start a record can be met by another of the class, in microseconds."""
     rule = standard.exclusion_class(klass, date.max)
-    return (standard.max_duration_s(klass) + rule.jitter_s + (rule.continue_gap_s or 0)) * MICRO
+    return (standard.max_duration_s(klass) + max(rule.jitter_s, rule.shift_s, rule.continue_gap_s or 0)) * MICRO
 
 
 def _hull(days: Iterable[tuple[date, tzinfo]], reach_us: int) -> Window:

@@ -24,6 +24,6 @@ def show_event(platform: Platform, client_id: str, event_ref: str) -> dict[str, 
     if not found or found[0] not in stored:
         raise Problem("not_found", f"no event with id {event_ref!r} of yours was judged")
     row = stored[found[0]]
-    now = ingest_events.verdict_of(secret, client_id, event_ref, standing[found[0]])
-    first = ingest_events.verdict_of(secret, client_id, event_ref, ingest_events.original_row(row))
+    now = ingest_events.verdict_of(platform, client_id, event_ref, standing[found[0]])
+    first = ingest_events.verdict_of(platform, client_id, event_ref, ingest_events.original_row(row))
     return now if now == first else now | {"original": first}

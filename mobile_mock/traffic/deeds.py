@@ -117,14 +117,22 @@ def new_id(rng: random.Random, first: Message, ref: str) -> Message:
     return replace(told, sent_at=_later(rng, first), kind="new_id", verdict="duplicate_of", code="same_act")
 
 
+def _seconds(data: dict[str, Any]) -> int:
+    return int((datetime.fromisoformat(data["ended_at"]) - datetime.fromisoformat(data["started_at"])).total_seconds())
+
+
 def two_at_once(rng: random.Random, first: Message, ref: str) -> Message:
     """A second bike, or the metro, in the middle of a ride: nobody rides two at once. It begins later, so it falls."""
     partner = rng.choice([name for name in ("valleybike", "metrolink") if name in first.person.refs])
     told = _told_by(first, partner, ref)
     data = told.event["data"]
     data |= {"act_ref": f"{partner}:{ref}", "asset_ref": f"bike:{rng.randrange(1000, 9999)}"}
-    later_s = rng.randrange(150, 300)
-    data["started_at"], data["ended_at"] = (_moved(data[end], later_s) for end in ("started_at", "ended_at"))
+    seconds = _seconds(data)
+    data["started_at"], data["ended_at"] = (
+        _moved(data["started_at"], rng.randrange(190, 230)),
+        _moved(data["ended_at"], -20),
+    )
+    data["distance_m"] = data["distance_m"] * _seconds(data) // seconds  # as fast as the ride it lies in
     if partner == "metrolink":
         told.event["type"] = "metro.v1"
         del data["asset_ref"]

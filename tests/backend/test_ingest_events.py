@@ -142,7 +142,9 @@ def test_only_the_issuer_of_a_number_may_sign_it_as_an_order(stage: Stage, bikes
     assert stage.balance(bikes.people["lin"], "reductions_mg") == own["reduction_mg"]
 
 
-def test_a_number_squatted_by_a_forwarder_yields_to_its_issuer_and_goes_to_review(stage: Stage, bikes: Client) -> None:
+def test_a_number_squatted_by_a_forwarder_is_looked_into_and_then_free_for_its_issuer(
+    stage: Stage, bikes: Client
+) -> None:
     wallet = stage.partner("wallet", ["lin", "wang"], of="city")
     operator = stage.client("operator", "staff")
     refused, squatting = wallet.verdicts(
@@ -150,14 +152,29 @@ def test_a_number_squatted_by_a_forwarder_yields_to_its_issuer_and_goes_to_revie
         wallet.event("w2", "wang", recent(8), act_ref="valleybike:8812"),
     )
     assert (refused["code"], squatting["verdict"]) == ("too_short", "credited")
-    own = bikes.verdicts(
+    held, free = bikes.verdicts(
         bikes.event("r1", "lin", recent(8), act_ref="valleybike:8812"),
-        bikes.event("r2", "lin", recent(10), act_ref="valleybike:8813"),
+        bikes.event("r2", "lin", recent(10), act_ref="valleybike:8813"),  # what is refused claims nothing
     )
-    assert [v["verdict"] for v in own] == ["credited", "credited"]
-    assert [c["event"] for c in operator.get("/v1/operator/cases").json["items"]] == ["w2"]
+    assert (held["code"], free["verdict"]) == ("act_ref_conflict", "credited")
+    cases = {c["event"]: c["case"] for c in operator.get("/v1/operator/cases").json["items"]}
+    assert set(cases) == {"r1", "w2"}
+    for ref, decision in (("w2", "refuse"), ("r1", "release")):
+        answer = operator.post(f"/v1/operator/cases/{cases[ref]}/decision", {"decision": decision, "note": "seen"})
+        assert answer.status_code == 200, answer.json
+    assert wallet.get("/v1/events/w2").json["code"] == "review_refused"
+    assert bikes.get("/v1/events/r1").json["verdict"] == "credited"
     forwarded = wallet.verdicts(wallet.event("w3", "lin", recent(8), act_ref="valleybike:8812"))[0]
-    assert (forwarded["verdict"], forwarded["code"]) == ("duplicate_of", "same_act")
+    assert forwarded["verdict"] == "duplicate_of"
+
+
+def test_a_withdrawn_ride_s_number_is_free_for_the_right_person(stage: Stage, bikes: Client) -> None:
+    from tests.backend.test_correct_events import correct
+
+    bikes.verdicts(bikes.event("r1", "wang", recent(8), act_ref="valleybike:8812"))
+    correct(bikes, "r1", kind="withdraw")
+    [right] = bikes.verdicts(bikes.event("r2", "lin", recent(8), act_ref="valleybike:8812"))
+    assert right["verdict"] == "credited"
 
 
 def test_a_verdict_can_be_asked_again_by_its_own_partner_only(stage: Stage, bikes: Client) -> None:

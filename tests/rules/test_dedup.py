@@ -12,7 +12,10 @@ from rules import dedup
 from rules.dedup import MICRO, Outcome, Record, settle
 from rules.model import CREDITED, DUPLICATE_OF, REFUSED, ExclusionClass
 
-MOBILITY = ExclusionClass("mobility", jitter_s=60, overlap_tolerance_s=10, continue_gap_s=120)
+MOBILITY = ExclusionClass(
+    "mobility", jitter_s=60, overlap_tolerance_s=180, continue_gap_s=120, shift_s=180, duration_jitter_s=5,
+    overlap_share_percent=85,
+)  # fmt: skip
 WEIGHING = ExclusionClass("recycling", 60, None, same_record_facts=("material", "mass_g"), distinct_act_refs=True)
 DAY = date(2026, 10, 1)
 
@@ -107,10 +110,18 @@ def test_seconds_apart_across_eight_o_clock_is_one_deed() -> None:
     assert settle([first, second], MOBILITY)[2] == Outcome(DUPLICATE_OF, "same_record", 1)
 
 
-def test_overlap_within_the_tolerance_is_two_rides_and_beyond_it_one() -> None:
-    ridden, next_one = ride(1, 0, 600), ride(2, 590, 1200)
-    assert settle([ridden, next_one], MOBILITY)[2].verdict == CREDITED
-    assert settle([ridden, ride(2, 589, 1200)], MOBILITY)[2] == Outcome(DUPLICATE_OF, "overlap", 1)
+def test_rides_in_a_row_that_clocks_push_together_are_two_and_real_overlap_is_one() -> None:
+    ridden = ride(1, 0, 600)
+    assert settle([ridden, ride(2, 420, 1200)], MOBILITY)[2].verdict == CREDITED  # 180 s shared
+    assert settle([ridden, ride(2, 419, 1200)], MOBILITY)[2] == Outcome(DUPLICATE_OF, "overlap", 1)
+    assert settle([ridden, ride(2, 500, 615)], MOBILITY)[2] == Outcome(DUPLICATE_OF, "overlap", 1)  # 100 of 115 s
+    assert settle([ridden, ride(2, 510, 630)], MOBILITY)[2].verdict == CREDITED  # 90 of 120 s
+
+
+def test_a_copy_whose_clock_is_three_minutes_off_is_the_same_record_by_its_duration() -> None:
+    ridden = ride(1, 0, 120)
+    assert settle([ridden, ride(2, 175, 297, client_id="wallet")], MOBILITY)[2].code == "same_record"
+    assert settle([ridden, ride(2, 175, 310, client_id="wallet")], MOBILITY)[2].verdict == CREDITED
 
 
 def test_better_evidence_stands_even_when_it_starts_later() -> None:
@@ -126,7 +137,7 @@ def test_a_copy_of_a_refused_record_is_refused_for_the_same_reason() -> None:
 
 
 def test_a_copy_of_a_copy_shares_its_fate_though_the_first_record_is_out_of_the_clocks_reach() -> None:
-    first, copy, copy_of_copy = ride(1, 0, 600), ride(2, 50, 650), ride(3, 95, 695, refusal="too_fast")
+    first, copy, copy_of_copy = ride(1, 0, 600), ride(2, 50, 620), ride(3, 95, 680, refusal="too_fast")
     assert settle([first, copy, copy_of_copy], MOBILITY)[3] == Outcome(DUPLICATE_OF, "same_record", 1)
 
 

@@ -197,8 +197,8 @@ def test_coordinates_are_read_in_the_datum_they_are_told_in() -> None:
     ("far_m", "way_m", "points"),
     [
         (5000, 5000, 0),
-        (5000, 4501, 0),
-        (5000, 4400, 100),  # shorter than the straight line
+        (5000, 4001, 0),
+        (5000, 3900, 100),  # shorter than the straight line
         (5000, 5, 100),  # kilometres for metres
         (5000, 24_900, 0),
         (5000, 25_200, 20),

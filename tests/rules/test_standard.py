@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import rfc8785
 
 from rules import quantification, standard
-from rules.model import CODES, Pack
+from rules.model import CODES, ExclusionClass, Pack
 from rules.reasons import REASONS
 
 STANDARD = standard.load()
@@ -64,7 +65,7 @@ def test_a_ride_and_a_metro_trip_exclude_each_other_and_two_bags_do_not() -> Non
         "plastic_substitution": "plastic_substitution",
     }
     mobility, bags = STANDARD.exclusion_class("mobility", TODAY), STANDARD.exclusion_class("recycling", TODAY)
-    assert (mobility.jitter_s, mobility.overlap_tolerance_s, mobility.same_record_facts) == (60, 10, ())
+    assert (mobility.jitter_s, mobility.overlap_tolerance_s, mobility.same_record_facts) == (60, 180, ())
     assert (bags.jitter_s, bags.overlap_tolerance_s, bags.same_record_facts) == (60, None, ("material", "mass_g"))
     assert (mobility.distinct_act_refs, bags.distinct_act_refs) == (False, True)
     assert STANDARD.max_duration_s("mobility") == 14_400
@@ -246,3 +247,10 @@ def test_a_table_of_regions_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     write(tmp_path, "regions.csv", "code,name_zh,name_en,parent,timezone\n999900,某市,Somewhere,990000,Mars/Olympus\n")
     with pytest.raises(standard.StandardError, match=r"regions\.csv.*Mars/Olympus"):
         standard.load(tmp_path)
+
+
+def test_a_class_in_which_a_whole_deed_could_hide_in_another_is_a_mistake() -> None:
+    lax = ExclusionClass("feet", jitter_s=60, overlap_tolerance_s=60)
+    assert standard._hides_a_deed(lax, shortest_s=60)
+    assert not standard._hides_a_deed(lax, shortest_s=61)
+    assert not standard._hides_a_deed(replace(lax, overlap_share_percent=85), shortest_s=60)

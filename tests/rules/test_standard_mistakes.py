@@ -96,7 +96,6 @@ SLIPS = [
     (PACK, "daily_mg: 2400000", "daily_mg: 2.4e6", "daily_mg", "not_an_integer", "whole number"),
     (PACK, "category: travel", "category: fun", "category", "not_one_of", "digital_finance"),
     (PACK, "exclusion_class: mobility", "exclusion_class: feet", "exclusion_class", "no_class", "'feet'"),
-    (PACK, "duration_min_s: 60", "duration_min_s: 10", "exclusion_class", "tolerance", "shortest deed"),
     (PACK, "in_force_from: 2024-01-01", "in_force_from: soon", "in_force_from", "not_a_date", "2025-08-01"),
     (PACK, "  cycling: {factor", "  Cycling: {factor", "Cycling:", "not_a_name", "lower-case letters"),
     (PACK, "walking.shoes}", "walking.shoes}\n  hats: {factor: walking.shoes}", "code:", "formula_unused", "'hats'"),

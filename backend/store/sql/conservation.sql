@@ -57,25 +57,18 @@ union all
 select 'deeds that differ', count(*), 0 from both_sides where l <> r
 
 -- name: numbers_of_deeds
--- Of the records that stand: one a number and person, and one a number in the issuer's own words and in forwarders': a
--- forwarder's word for another person stands beside the issuer's until it is looked into. Those ruled apart from another
--- tell of a deed of their own whatever their number.
+-- Of the records that stand: one a number, whoever forwarded it. Those ruled apart from another tell of a deed of their own
+-- whatever their number.
 with used as (
-  select count(*) as deeds, count(distinct coalesce(a.person_id, d.person_id)) as people,
-         count(*) filter (where c.issuer = e.act_issuer) as issued,
-         count(*) filter (where c.issuer is distinct from e.act_issuer) as forwarded
+  select count(*) as deeds
   from current_deed d
   join event e on e.event_id = d.event_id and e.started_at = d.started_at
-  join client c on c.client_id = e.client_id
-  left join person_alias a on a.alias_id = d.person_id
   where e.act_digest is not null and e.apart_roots is null
   group by e.act_issuer, e.act_digest
-), both_sides as (
-  select deeds as l, case when people = 1 then 1 else least(issued, 1) + least(forwarded, 1) end as r from used
 )
-select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
+select 'all', coalesce(sum(deeds), 0), count(*) from used
 union all
-select 'numbers whose deeds differ', count(*), 0 from both_sides where l <> r
+select 'numbers whose deeds differ', count(*), 0 from used where deeds > 1
 
 -- name: members_of_batches
 select 'batch ' || batch_id, b.deeds, coalesce(m.members, 0)

@@ -20,7 +20,8 @@ left join lateral (
 
 -- name: find_standing
 -- The verdict that holds of events as first sent.
-select k.root_id, e.pack_code, e.pack_version, coalesce(r.verdict, e.verdict) as verdict,
+select k.root_id, e.pack_code, e.pack_version, e.region, e.day, e.started_at, e.received_at,
+       coalesce(r.verdict, e.verdict) as verdict,
        coalesce(r.code, e.code) as code, case when r.event_id is null then e.deed_id else r.deed_id end as deed_id,
        coalesce(r.reduction_mg, e.reduction_mg) as reduction_mg, coalesce(r.points, e.points) as points,
        case when r.event_id is null then e.field else '' end as field,

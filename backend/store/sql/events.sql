@@ -57,9 +57,19 @@ left join lateral (
 ) r on true
 
 -- name: find_act_claims
-select issuer, act_digest, own, coalesce(l.person_id, a.person_id), class, event_id, started_at
-from act_claim a left join person_alias l on l.alias_id = a.person_id
+-- `live`: the event that claimed the number, or what stands in its place, still carries it.
+select a.issuer, a.act_digest, a.own, coalesce(l.person_id, a.person_id), a.class, a.event_id, a.started_at,
+       last.root_id is null or coalesce(
+         n.class is not null
+         and (a.issuer, a.act_digest) in ((n.act_issuer, n.act_digest), (n.prior_issuer, n.prior_digest)), false)
+from act_claim a
 join unnest(%(issuers)s::text[], %(digests)b::bytea[]) as k (issuer, act_digest) using (issuer, act_digest)
+left join person_alias l on l.alias_id = a.person_id
+left join lateral (
+  select c2.root_id, c2.new_event_id, c2.new_started_at from correction c join correction c2 using (root_id)
+  where c.old_event_id = a.event_id order by c2.seq desc limit 1
+) last on true
+left join event n on n.event_id = last.new_event_id and n.started_at = last.new_started_at
 
 -- name: find_aliases
 select a.person_id, a.alias_id from person_alias a where a.person_id = any(%(people)s::bigint[])
