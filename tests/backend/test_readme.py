@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.app import create_app
-from tests import cast, phones
+from tests import cast, phones, serving
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
@@ -18,7 +18,12 @@ def test_the_python_of_the_front_page_sends_an_event_and_gets_its_verdict(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     [program] = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
-    with cast.stage(database_url, redis_url) as stage, phones.serving(create_app(stage.platform)) as base:
+    port = serving.free_port()
+    address = {"TANPUHUI_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    with (
+        cast.stage(database_url, redis_url, **address) as stage,
+        phones.serving(create_app(stage.platform), port) as base,
+    ):
         partner = stage.partner("Valley Bike", ["lin"])
         (tmp_path / "bikes.key").write_text(json.dumps(partner.key))
         ride = cast.recent()
