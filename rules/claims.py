@@ -11,7 +11,7 @@ double claiming   the reduction is in somebody's total without any credit: an in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -34,13 +34,13 @@ class Scope:
     from_on: date
     to_on: date  # inclusive
 
-    def covers(self, record: Record, event_type: str, region: str) -> bool:
+    def covers(self, client_id: str, event_type: str, region: str, day: date, asset: bytes | None) -> bool:
         return (
-            self.from_on <= record.day <= self.to_on
+            self.from_on <= day <= self.to_on
             and region.startswith(self.prefix)
-            and self.client_id in (None, record.client_id)
+            and self.client_id in (None, client_id)
             and self.event_type in (None, event_type)
-            and self.asset in (None, record.asset)
+            and self.asset in (None, asset)
         )
 
 
@@ -75,13 +75,19 @@ class Book:
         """The claim that takes the deed of this record from us, None when nobody has claimed it."""
         named = [claim for _, digest in record.acts for claim in self.by_number.get(digest, ())]
         met = [c for c in named if not any(k.person_id == person_id for k in self.known.get(c.claim_id, ()))]
-        spans = [*self.by_asset.get(None, ()), *(self.by_asset.get(record.asset, ()) if record.asset else ())]
-        for claim in spans:
-            if claim.scope and claim.scope.covers(record, event_type, region):
-                known = (k for k in self.known.get(claim.claim_id, ()) if k.person_id == person_id)
-                if not any(_same(k, record, klass) for k in known):
-                    met.append(claim)
+        for claim in self.over(record.client_id, event_type, region, record.day, record.asset):
+            known = (k for k in self.known.get(claim.claim_id, ()) if k.person_id == person_id)
+            if not any(_same(k, record, klass) for k in known):
+                met.append(claim)
         return strongest(met)
+
+    def over(
+        self, client_id: str, event_type: str, region: str, day: date, asset: bytes | None
+    ) -> Iterator[Claim]:  # fmt: skip
+        """The claims on spans that cover a deed."""
+        for claim in (*self.by_asset.get(None, ()), *(self.by_asset.get(asset, ()) if asset else ())):
+            if claim.scope and claim.scope.covers(client_id, event_type, region, day, asset):
+                yield claim
 
 
 NONE = Book()

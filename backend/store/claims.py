@@ -13,6 +13,8 @@ from backend.store import db, statements
 
 SQL = statements.of("claims")
 
+Met = tuple[int, int, datetime]  # a claim, an event that it meets, and when that began
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -110,23 +112,34 @@ def stream_sealed(conn: db.Connection) -> Iterator[tuple[str, bytes, bytes]]:
         yield from cursor.execute(SQL["stream_sealed"])
 
 
-def find_events_by_number(conn: db.Connection, named: Sequence[tuple[int, str, bytes]]) -> list[tuple[int, int]]:
-    """(claim, event) of events that count, or repeat one that counts, under these numbers."""
+def find_events_by_number(conn: db.Connection, named: Sequence[tuple[int, str, bytes]]) -> list[Met]:
+    """Events that count, or repeat one that counts, under these numbers."""
     if not named:
         return []
     claims, issuers, digests = (list(column) for column in zip(*named, strict=True))
     found = db.rows(conn, SQL["find_events_by_number"], claims=claims, issuers=issuers, digests=digests)
-    return [(claim_id, event_id) for claim_id, event_id in found]
+    return [(claim_id, event_id, started_at) for claim_id, event_id, started_at in found]
 
 
-def find_events_by_span(conn: db.Connection, list_id: int) -> list[tuple[int, int]]:
-    """(claim, event) of events that count, or repeat one that counts, in the spans of a list."""
-    return [(c, e) for c, e in db.rows(conn, SQL["find_events_by_span"], list_id=list_id)]
+def find_spans(conn: db.Connection, list_id: int) -> list[dict[str, Any]]:
+    """The claims of a list that are of a span of days."""
+    return db.dicts(conn, SQL["find_spans"], list_id=list_id)
 
 
-def add_conflicts(conn: db.Connection, met: Sequence[tuple[int, int]], now: datetime) -> list[tuple[int, int]]:
-    """Note the credited deeds behind (claim, event); the new ones as (claim, event as first sent)."""
-    values = {"claims": [c for c, _ in met], "events": [e for _, e in met], "now": now}
+def stream_events(
+    conn: db.Connection, first_on: date, last_on: date, clients: Sequence[str] | None, types: Sequence[str] | None,
+    assets: Sequence[bytes] | None,
+) -> Iterator[tuple[int, datetime, str, str, str, date, bytes | None]]:  # fmt: skip
+    """(event, started_at, client, type, region, day, asset) of what counts, or repeats what counts; None: any."""
+    values = {"first_on": first_on, "last_on": last_on, "clients": clients, "types": types, "assets": assets}
+    with conn.cursor("counted", row_factory=tuple_row) as cursor:
+        cursor.itersize = 10_000
+        yield from cursor.execute(SQL["stream_events"], values)
+
+
+def add_conflicts(conn: db.Connection, met: Sequence[Met], now: datetime) -> list[tuple[int, int]]:
+    """Note the credited deeds behind these events; the new ones as (claim, event as first sent)."""
+    values = {"claims": [m[0] for m in met], "events": [m[1] for m in met], "starts": [m[2] for m in met], "now": now}
     return [(claim_id, root_id) for claim_id, root_id in db.rows(conn, SQL["add_conflicts"], **values)]
 
 

@@ -72,18 +72,22 @@ def _book(
     conn: db.Connection, found: Sequence[dict[str, Any]], exchanged: dict[bytes, bytes], people: Iterable[int]
 ) -> claims.Book:
     by_number: dict[bytes, list[claims.Claim]] = defaultdict(list)
-    by_asset: dict[bytes | None, list[claims.Claim]] = defaultdict(list)
     for row in found:
-        name = (row["claim_id"], row["mechanism"], row["kind"])
         if row["from_on"] is None:
-            by_number[row["act_digest"] or exchanged[row["exchange_digest"]]].append(claims.Claim(*name))
-        else:
-            scope = claims.Scope(
-                row["client_id"], row["asset_digest"], row["event_type"], row["region_prefix"], row["from_on"],
-                row["to_on"],
-            )  # fmt: skip
-            by_asset[scope.asset].append(claims.Claim(*name, scope))
+            claim = claims.Claim(row["claim_id"], row["mechanism"], row["kind"])
+            by_number[row["act_digest"] or exchanged[row["exchange_digest"]]].append(claim)
     known: dict[int, list[claims.Known]] = defaultdict(list)
     for claim_id, person_id, started_at, ended_at in store.find_known(conn, [r["claim_id"] for r in found], people):
         known[claim_id].append(claims.Known(person_id, judge_events.micros(started_at), judge_events.micros(ended_at)))
-    return claims.Book(by_number, by_asset, known)
+    return claims.Book(by_number, spans([r for r in found if r["from_on"] is not None]), known)
+
+
+def spans(rows: Iterable[dict[str, Any]]) -> dict[bytes | None, list[claims.Claim]]:
+    """Claims on spans of days, by the asset they are of."""
+    by_asset: dict[bytes | None, list[claims.Claim]] = defaultdict(list)
+    for row in rows:
+        scope = claims.Scope(
+            row["client_id"], row["asset_digest"], row["event_type"], row["region_prefix"], row["from_on"], row["to_on"]
+        )
+        by_asset[scope.asset].append(claims.Claim(row["claim_id"], row["mechanism"], row["kind"], scope))
+    return by_asset

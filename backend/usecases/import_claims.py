@@ -19,7 +19,7 @@ from backend.platform import Platform
 from backend.store import cases, claims, db
 from backend.usecases import find_claims, list_claims, read_claims
 from backend.usecases.read_claims import Raw, RowError
-from rules.claims import CONFLICTS
+from rules.claims import CONFLICTS, Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,35 @@ def _scan(conn: db.Connection, platform: Platform, now: datetime) -> None:
     named = _named_by_exchange(conn, platform, unscanned)
     for list_id, mechanism, _ in unscanned:
         met = claims.find_events_by_number(conn, [*claims.find_by_number(conn, list_id), *named[list_id]])
-        new = claims.add_conflicts(conn, [*met, *claims.find_events_by_span(conn, list_id)], now)
+        new = claims.add_conflicts(conn, [*met, *_met_by_span(conn, list_id)], now)
         kinds = claims.find_kinds(conn, {claim_id for claim_id, _ in new})
         for kind, conflict in CONFLICTS.items():
             roots = sorted({root_id for claim_id, root_id in new if kinds[claim_id] == kind})
             cases.open_cases(conn, roots, "claimed", "platform", f"claimed by {mechanism}: {conflict}", now)
         claims.add_scan(conn, list_id, now)
+
+
+def _met_by_span(conn: db.Connection, list_id: int) -> list[claims.Met]:
+    """What was credited in the spans of a list: by the same rule as at reception."""
+    rows = claims.find_spans(conn, list_id)
+    if not rows:
+        return []
+    book = Book(by_asset=find_claims.spans(rows))
+    found = claims.stream_events(
+        conn, min(r["from_on"] for r in rows), max(r["to_on"] for r in rows),
+        *(_all(rows, name) for name in ("client_id", "event_type", "asset_digest")),
+    )  # fmt: skip
+    return [
+        (claim.claim_id, event_id, at)
+        for event_id, at, client_id, event_type, region, day, asset in found
+        for claim in book.over(client_id, event_type, region, day, asset)
+    ]
+
+
+def _all(rows: Sequence[dict[str, Any]], name: str) -> list[Any] | None:
+    """The values of a column, None when a row leaves it open."""
+    values = {row[name] for row in rows}
+    return None if None in values else list(values)
 
 
 def _named_by_exchange(

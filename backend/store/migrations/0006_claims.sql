@@ -78,6 +78,7 @@ alter table act_claim add column sealed bytea;  -- the number's plain digest, se
 
 alter table review drop constraint review_kind_check;
 alter table review add constraint review_kind_check check (kind in ('held', 'appeal', 'claimed'));
+create index on review (root_id, case_id);
 
 create view current_event as                    -- events that no correction has replaced, with the verdict that holds
 select e.event_id, e.root_id, e.started_at, e.ended_at, e.day, e.person_id, e.client_id, e.event_ref, e.event_type,

@@ -70,7 +70,7 @@ select exchange_digest, claim_id from external_claim where list_id = %(list_id)s
 select issuer, act_digest, sealed from act_claim where sealed is not null
 
 -- name: find_events_by_number
-select distinct k.claim_id, e.event_id
+select distinct k.claim_id, e.event_id, e.started_at
 from unnest(%(claims)s::bigint[], %(issuers)s::text[], %(digests)b::bytea[]) as k (claim_id, issuer, act_digest)
 join act_claim a using (issuer, act_digest)
 cross join lateral same_person(a.person_id) as member
@@ -78,23 +78,34 @@ join current_event e on e.person_id = member and e.class = a.class
      and (k.issuer, k.act_digest) in ((e.act_issuer, e.act_digest), (e.prior_issuer, e.prior_digest))
 where e.verdict in ('credited', 'duplicate_of')
 
--- name: find_events_by_span
-select c.claim_id, e.event_id
-from external_claim c
-join current_event e on e.started_at >= c.from_on - 1 and e.started_at < c.to_on + 2
-     and e.day between c.from_on and c.to_on and starts_with(e.region, c.region_prefix)
-     and (c.client_id is null or c.client_id = e.client_id) and (c.event_type is null or c.event_type = e.event_type)
-     and (c.asset_digest is null or c.asset_digest = e.asset_digest)
-where c.list_id = %(list_id)s and c.from_on is not null and e.verdict in ('credited', 'duplicate_of')
+-- name: find_spans
+select claim_id, mechanism, kind, client_id, asset_digest, event_type, region_prefix, from_on, to_on
+from external_claim where list_id = %(list_id)s and from_on is not null
+
+-- name: stream_events
+-- Events that count, or repeat one that counts, of these days; null: of any client, type, asset.
+select event_id, started_at, client_id, event_type, region, day, asset_digest from current_event
+where started_at >= %(first_on)s::date - 1 and started_at < %(last_on)s::date + 2
+  and (%(clients)s::text[] is null or client_id = any(%(clients)s))
+  and (%(types)s::text[] is null or event_type = any(%(types)s))
+  and (%(assets)b::bytea[] is null or asset_digest = any(%(assets)b))
+  and verdict in ('credited', 'duplicate_of')
 
 -- name: add_conflicts
 -- A duplicate that is claimed is a claim on the record that stands.
+with met as (
+  select k.claim_id, e.* from unnest(%(claims)s::bigint[], %(events)s::bigint[], %(starts)s::timestamptz[])
+                              as k (claim_id, event_id, started_at)
+  join current_event e using (event_id, started_at)
+), standing as (
+  select claim_id, root_id, person_id, started_at, ended_at from met where verdict = 'credited'
+  union
+  select m.claim_id, t.root_id, t.person_id, t.started_at, t.ended_at
+  from met m join current_event t on t.event_id = m.stands
+  where m.verdict = 'duplicate_of' and t.verdict = 'credited'
+)
 insert into claim_conflict (claim_id, root_id, person_id, started_at, ended_at, found_at)
-select distinct k.claim_id, t.root_id, t.person_id, t.started_at, t.ended_at, %(now)s::timestamptz
-from unnest(%(claims)s::bigint[], %(events)s::bigint[]) as k (claim_id, event_id)
-join current_event e on e.event_id = k.event_id
-join current_event t on t.event_id = case when e.verdict = 'credited' then e.event_id else e.stands end
-where t.verdict = 'credited'
+select s.*, %(now)s::timestamptz from standing s
 on conflict do nothing
 returning claim_id, root_id
 
@@ -114,6 +125,7 @@ join external_claim c using (claim_id)
 left join claim_withdrawal w using (list_id)
 left join lateral (select * from correction n where n.root_id = x.root_id order by n.seq desc limit 1) n on true
 left join current_event e on e.event_id = coalesce(n.new_event_id, x.root_id)
+                         and e.started_at = coalesce(n.new_started_at, x.started_at)
 left join client p on p.client_id = e.client_id
 left join batch_member m on m.deed_id = e.deed_id
 left join lateral (select * from review v where v.root_id = x.root_id order by v.case_id desc limit 1) v on true
