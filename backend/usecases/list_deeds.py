@@ -10,7 +10,8 @@ from typing import Any
 from backend.platform import Platform
 from backend.store import me
 from rules import explain, reasons
-from rules.model import Pack
+from rules.claims import CONFLICTS
+from rules.model import CLAIMED_ELSEWHERE, Pack
 from rules.standard import Standard
 
 Place = tuple[datetime, int]  # started_at and event id of the last deed of the page before
@@ -31,7 +32,7 @@ def list_deeds(
 def _deed(standard: Standard, row: dict[str, Any]) -> dict[str, Any]:
     region = standard.region(row["region"]) if row["region"] else None
     pack = standard.pack_version(row["pack_code"], row["pack_version"]) if row["pack_code"] else None
-    zh, en = reasons.REASONS[row["code"]]
+    zh, en = _reason(row)
     return row | {
         "started_at": row["started_at"].astimezone(region.timezone) if region else row["started_at"],
         "ended_at": row["ended_at"].astimezone(region.timezone) if region else row["ended_at"],
@@ -41,6 +42,15 @@ def _deed(standard: Standard, row: dict[str, Any]) -> dict[str, Any]:
         "reason": {"zh": zh, "en": en},
         "rule": explain.rule_of(standard, row),
     }
+
+
+def _reason(row: dict[str, Any]) -> tuple[str, str]:
+    zh, en = reasons.REASONS[row["code"]]
+    if row["code"] != CLAIMED_ELSEWHERE or row["claim_kind"] is None:
+        return zh, en
+    conflict, mechanism = CONFLICTS[row["claim_kind"]], row["claim_mechanism"]
+    claimed_zh, claimed_en = (reasons.claim_words(conflict, mechanism, language) for language in ("zh", "en"))
+    return f"{zh}{claimed_zh}", f"{en} {claimed_en}"
 
 
 def _methodology(pack: Pack) -> dict[str, Any]:

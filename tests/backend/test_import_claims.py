@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from backend import cli
 from backend.store import migrate
-from backend.usecases import import_claims, read_claims, share_key
+from backend.usecases import import_claims, list_deeds, read_claims, share_key
 from tests import cast
 from tests.backend.test_correct_events import correct, data_of
 from tests.backend.test_settle_deeds import books_equal_a_whole_life
@@ -79,7 +79,7 @@ def cases(operator: Client) -> dict[str, dict[str, Any]]:
      ("counted", "double_claiming", "in a total")],
 )  # fmt: skip
 def test_a_claimed_number_is_refused_and_the_conflict_is_named(
-    operator: Client, bikes: Client, kind: str, conflict: str, words: str
+    stage: Stage, operator: Client, bikes: Client, kind: str, conflict: str, words: str
 ) -> None:
     claimed(operator, number("valleybike:1", kind))
     told = bikes.send(
@@ -95,6 +95,10 @@ def test_a_claimed_number_is_refused_and_the_conflict_is_named(
     assert words in shown["detail"]
     [again] = bikes.verdicts(bikes.event("r1", "lin", recent(), act_ref="valleybike:1"))
     assert again["original"]["conflict"] == conflict
+    shown, _ = list_deeds.list_deeds(stage.platform, bikes.people["lin"], None, 10)
+    [reason] = [deed["reason"] for deed in shown if deed["code"] == "claimed_elsewhere"]
+    assert words in reason["en"]
+    assert "ccer" in reason["zh"]
 
 
 def test_a_copy_of_a_claimed_deed_is_refused_whichever_record_comes_first(

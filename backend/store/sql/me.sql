@@ -42,12 +42,14 @@ with page as (
 )
 select p.event_id, p.event_type, p.started_at, p.ended_at, p.region, p.evidence, p.pack_code, p.pack_version, p.facts,
        p.day, p.received_at, c.name as partner, s.name as counted_by,
+       x.kind as claim_kind, x.mechanism as claim_mechanism,
        exists (select from review v where v.root_id = p.root_id and v.decision is null) as in_case,
        coalesce(r.verdict, p.verdict) as verdict, coalesce(r.code, p.code) as code,
        case when r.event_id is null then p.deed_id else r.deed_id end as deed_id,
        coalesce(r.reduction_mg, p.reduction_mg) as reduction_mg, coalesce(r.points, p.points) as points
 from page p
 join client c using (client_id)
+left join external_claim x on x.claim_id = p.claim_id
 left join lateral (
   select * from reverdict r
   where r.event_id = p.event_id and r.person_id = p.person_id
