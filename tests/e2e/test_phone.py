@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from backend.app import create_app
 from backend.embedded import process
@@ -191,6 +191,52 @@ def test_a_deed_opens_with_its_facts_and_closes_again(page: Page) -> None:
     picture(page, "deed-credited-zh")
     page.go_back()
     expect(page.locator(".deeds [data-deed]")).to_have_count(20)
+
+
+def open_verdict(page: Page, code: str) -> Locator:
+    """The detail page of a deed of the list, by its reason in the page's language."""
+    open_tab(page, "deeds")
+    zh, en = reasons.REASONS[code]
+    reason = zh if page.locator("html").get_attribute("lang") == "zh-CN" else en
+    page.locator(".deeds [data-deed]", has_text=reason).first.click()
+    return page.locator("[data-page=deed]")
+
+
+def test_a_verdict_is_explained_by_its_rule_and_can_be_appealed(city: City, page: Page) -> None:
+    log_in(page, "union-lin")
+    detail = open_verdict(page, "too_fast")
+    expect(detail.locator(".detail__rule")).to_have_text("规则：平均时速不超过 25 公里")
+    picture(page, "deed-rule-zh")
+    detail.locator("#appeal").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator(".weui-dialog__btn_primary").click()  # nothing was written
+    expect(page.locator("#wx-toast")).to_contain_text("请先写明理由")
+    detail.locator("#appeal").click()
+    dialog.locator("textarea").fill("里程单位写错了，应为 900 米")
+    picture(page, "appeal-zh")
+    dialog.locator(".weui-dialog__btn_primary").click()
+    expect(detail.locator(".appeal__open")).to_have_text("申诉处理中，请稍候")
+    picture(page, "appeal-sent-zh")
+    page.reload()
+    expect(open_verdict(page, "too_fast").locator(".appeal__open")).to_be_visible()  # not once more while it is open
+    operator = city.stage.client("operator", "staff")
+    [case] = operator.get("/v1/operator/cases").json["items"]
+    assert (case["event"], case["words"], case["opened_by"]) == ("b-fast", "里程单位写错了，应为 900 米", "person")
+
+
+def test_rules_and_appeals_speak_english_too(page: Page) -> None:
+    log_in(page, "union-lin")
+    open_tab(page, "me")
+    page.locator("[data-lang=en]").click()
+    detail = open_verdict(page, "overlap")
+    expect(detail.locator(".detail__rule")).to_contain_text("Rule: acts that share more than")
+    assert "—" not in detail.locator(".detail__rule").inner_text()
+    picture(page, "deed-rule-en")
+    detail.locator("#appeal").click()
+    picture(page, "appeal-en")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(detail.locator("#appeal")).to_be_visible()
 
 
 def test_english_is_one_touch_away_and_stays(page: Page) -> None:

@@ -64,13 +64,13 @@ function refresh() {
 }
 
 /** An authorised call; an access token that has run out is renewed once. */
-async function call(path) {
+async function call(path, options = {}) {
   const session = wx.getStorageSync(SESSION);
-  let answer = await ask(path, { token: session.access_token });
+  let answer = await ask(path, { ...options, token: session.access_token });
   if (answer.statusCode === 401) {
     try {
       if (wx.getStorageSync(SESSION).access_token === session.access_token) await refresh();
-      answer = await ask(path, { token: wx.getStorageSync(SESSION).access_token });
+      answer = await ask(path, { ...options, token: wx.getStorageSync(SESSION).access_token });
     } catch (problem) {
       if (problem.code === "token_invalid") forget();
       throw problem;
@@ -83,6 +83,12 @@ async function call(path) {
 export const me = () => call("/v1/me");
 export const points = (limit) => call(`/v1/me/points?limit=${limit}`);
 export const deedById = (id) => known.get(id);
+
+/** Ask a person to look at a verdict. */
+export async function appeal(deed, words) {
+  await call("/v1/me/appeals", { method: "POST", data: { event: Number(deed.id), words } });
+  deed.in_case = true;
+}
 
 export async function deeds(limit, cursor) {
   const after = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";

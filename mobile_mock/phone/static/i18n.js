@@ -73,6 +73,31 @@ const WORDS = {
   today: ["今天", "Today"],
   yesterday: ["昨天", "Yesterday"],
   back: ["返回", "Back"],
+  rule: ["规则：", "Rule: "],
+  appeal: ["我有异议，申请复核", "I disagree: ask for a review"],
+  appealHint: ["由工作人员重新查看这条记录，结果会显示在这里", "A person looks at this record again; the result is shown here"],
+  appealWords: ["请说明哪里不对，例如：这是另一次骑行", "What is wrong? For example: this was another ride"],
+  appealEmpty: ["请先写明理由", "Please say why first"],
+  appealSent: ["已提交", "Sent"],
+  appealOpen: ["申诉处理中，请稍候", "Under review, please wait"],
+  send: ["提交", "Send"],
+  cancel: ["取消", "Cancel"],
+};
+
+// Rules in words, by verdict code; {name} is a number of the rule, [...] is left out where one of its numbers is missing.
+const RULES = {
+  region_contradicts: ["坐标须在地区中心 {radius_km} 公里（另加 {region_margin_km} 公里容差）以内", "coordinates lie within {radius_km} km of the region's centre, and {region_margin_km} km of margin"],
+  in_future: ["结束时间最多可比收到时间晚 {future_tolerance_s} 秒", "the end may be {future_tolerance_s} s after arrival at most"],
+  too_late: ["须在行为发生后 {acceptance_window_days} 天内上传", "to be sent within {acceptance_window_days} days of the act"],
+  too_short: ["至少 {duration_min_s} 秒", "{duration_min_s} s at least"],
+  too_long: ["最长 {duration_max_s} 秒", "{duration_max_s} s at most"],
+  too_fast: ["平均时速不超过 {max_km_per_h} 公里", "{max_km_per_h} km/h on average at most"],
+  suspicious: ["数据与坐标不符，或同类记录一天超过 {records_a_day_max} 条", "numbers that do not fit the coordinates, or more than {records_a_day_max} such records a day"],
+  same_act: ["同一单号只计一次", "one number counts once"],
+  same_record: ["开始与结束均相差不超过 {jitter_s} 秒[，或开始相差不超过 {shift_s} 秒且时长相差不超过 {duration_jitter_s} 秒]，视为同一条记录", "starts and ends within {jitter_s} s of each other[, or starts within {shift_s} s and durations within {duration_jitter_s} s,] are one record"],
+  overlap: ["时间重叠超过 {overlap_tolerance_s} 秒[，或超过较短一次的 {overlap_share_percent}%]，只计一次", "acts that share more than {overlap_tolerance_s} s[, or {overlap_share_percent}% of the shorter,] count once"],
+  continues: ["同一辆车在 {continue_gap_s} 秒内再次使用，算同一次", "the same vehicle taken again within {continue_gap_s} s is one act"],
+  capped: ["每人每日最多计 {cap_mg_per_day}", "{cap_mg_per_day} a person and day at most"],
 };
 
 let lang = wx.getStorageSync("lang") || (wx.getAppBaseInfo().language.startsWith("zh") ? "zh" : "en");
@@ -106,6 +131,16 @@ export function mass(mg) {
 }
 
 export const massText = (mg) => Object.values(mass(mg)).join(" ");
+
+/** The rule behind a verdict with its numbers; empty where there is nothing to add to the reason. */
+export function ruleText({ code, parameters }) {
+  const text = RULES[code]?.[lang === "zh" ? 0 : 1] ?? "";
+  const told = (name) => (name === "cap_mg_per_day" ? massText(parameters[name]) : parameters[name]);
+  const known = (part) => [...part.matchAll(/\{(\w+)\}/g)].every(([, name]) => parameters[name] != null);
+  const whole = text.replace(/\[(.*?)\]/g, (_, part) => (known(part) ? part : ""));
+  if (!known(whole)) return "";
+  return whole.replace(/\{(\w+)\}( (?=s\b|km))?/g, (_, name, space) => told(name) + (space ? "\u00a0" : ""));
+}
 
 /** What a fact is called: short where we have a word, else as its pack calls it. */
 export const factTitle = ({ name, title }) => (has(name) ? t(name) : title ? pick(title) : name);

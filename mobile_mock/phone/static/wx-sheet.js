@@ -30,9 +30,39 @@ function element(tag, className, text, children = []) {
 }
 
 function button(className, text) {
-  const made = element("button", `weui-btn ${className}`, text);
+  const made = element("button", className, text);
   made.type = "button";
   return made;
+}
+
+/** The dialog of wx.showModal: resolves to {confirm, cancel, content}. */
+export function ask({ title, content, editable, placeholderText, confirmText, cancelText }) {
+  const field = element(editable ? "textarea" : "p", editable ? "weui-textarea modal__field" : "", content);
+  if (editable) Object.assign(field, { placeholder: placeholderText, maxLength: 2000, rows: 4, name: "content" });
+  field.setAttribute("aria-label", placeholderText || title);
+  const cancel = button("weui-dialog__btn weui-dialog__btn_default", cancelText);
+  const confirm = button("weui-dialog__btn weui-dialog__btn_primary", confirmText);
+  const mask = element("div", "weui-mask sheet__mask");
+  const box = element("div", "weui-dialog modal", "", [
+    element("div", "weui-dialog__hd", "", [element("strong", "weui-dialog__title", title)]),
+    element("div", "weui-dialog__bd", "", [field]),
+    element("div", "weui-dialog__ft", "", [cancel, confirm]),
+  ]);
+  box.setAttribute("role", "dialog");
+  box.setAttribute("aria-modal", "true");
+  box.setAttribute("aria-label", title);
+  document.getElementById("phone").append(mask, box);
+  field.focus({ preventScroll: true });
+  return new Promise((resolve) => {
+    const close = (confirmed) => {
+      mask.remove();
+      box.remove();
+      resolve({ confirm: confirmed, cancel: !confirmed, content: editable ? field.value : undefined });
+    };
+    confirm.addEventListener("click", () => close(true));
+    cancel.addEventListener("click", () => close(false));
+    box.addEventListener("keydown", (event) => event.key === "Escape" && close(false));
+  });
 }
 
 /** Resolves to the account that was allowed, or to "" when it was refused. */
@@ -44,8 +74,8 @@ export function authorise(remembered) {
   const input = element("input", "weui-input");
   Object.assign(input, { value: remembered || "", placeholder: words.account, maxLength: 64, name: "account" });
   input.setAttribute("aria-label", words.account);
-  const refuse = button("weui-btn_default", words.refuse);
-  const allow = button("weui-btn_primary", words.allow);
+  const refuse = button("weui-btn weui-btn_default", words.refuse);
+  const allow = button("weui-btn weui-btn_primary", words.allow);
   const mask = element("div", "weui-mask sheet__mask");
   const sheet = element("form", "sheet", "", [
     element("div", "sheet__who", "", [logo, element("strong", "", words.name), element("span", "", words.asks)]),

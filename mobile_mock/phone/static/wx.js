@@ -1,7 +1,7 @@
 // A `wx` of our own: the part of WeChat's interface that our pages use, made of browser parts.
 // Pages and api.js call nothing but this, so their logic moves to a real mini-program as it is.
 
-import { authorise } from "./wx-sheet.js";
+import { ask, authorise } from "./wx-sheet.js";
 
 const stack = []; // pages that are open, the last one is seen: {url, key}
 let tabs = [];
@@ -98,6 +98,12 @@ function showToast({ title, icon = "none", duration = 2000 }) {
   toastTimer = setTimeout(hideToast, duration);
 }
 
+/** A question over the page; with `editable` there is a text to fill in, which comes back as `content`. */
+function showModal({ title, content = "", editable, placeholderText = "", confirmText, cancelText, success }) {
+  hideToast();
+  ask({ title, content, editable, placeholderText, confirmText, cancelText }).then(success);
+}
+
 function hideToast() {
   clearTimeout(toastTimer);
   document.getElementById("wx-toast")?.remove();
@@ -112,6 +118,7 @@ export const wx = {
   login,
   showToast,
   hideToast,
+  showModal,
   navigateTo,
   navigateBack: () => history.back(),
   reLaunch,

@@ -1,16 +1,40 @@
-import { html } from "../assets/preact.js";
-import { deedById } from "../api.js";
-import { clockLong, duration, factText, factTitle, massText, pick, t, typeName, whole } from "../i18n.js";
+import { html, useState } from "../assets/preact.js";
+import { appeal, deedById } from "../api.js";
+import { clockLong, duration, factText, factTitle, massText, pick, problemText, ruleText, t, typeName, whole } from "../i18n.js";
 import { Icon, kindOf } from "../icons.js";
+import { wx } from "../wx.js";
 import { Badge, CO2, signed } from "./parts.js";
 
 const Row = ({ label, children }) => html`<div class="weui-form-preview__item">
   <span class="weui-form-preview__label">${label}</span><span class="weui-form-preview__value">${children}</span></div>`;
 
+/** A verdict against the person can be appealed, once at a time. */
+function Appeal({ deed }) {
+  const [open, setOpen] = useState(deed.in_case);
+  if (deed.verdict === "in_review" || (!open && !["refused", "duplicate_of"].includes(deed.verdict))) return null;
+  if (open) return html`<p class="appeal__open" role="status">${t("appealOpen")}</p>`;
+  const send = async (words) => {
+    if (!words) return wx.showToast({ title: t("appealEmpty") });
+    try {
+      await appeal(deed, words);
+      setOpen(true);
+      wx.showToast({ title: t("appealSent"), icon: "success" });
+    } catch (problem) {
+      wx.showToast({ title: problemText(problem) });
+    }
+  };
+  const words = { title: t("appeal"), placeholderText: t("appealWords"), confirmText: t("send"), cancelText: t("cancel") };
+  const write = () =>
+    wx.showModal({ ...words, editable: true, success: ({ confirm, content }) => confirm && send(content.trim()) });
+  return html`<div class="appeal"><button id="appeal" class="weui-btn weui-btn_default" onClick=${write}>${t("appeal")}</button>
+    <p>${t("appealHint")}</p></div>`;
+}
+
 export function Deed({ query }) {
   const deed = deedById(query.id);
   if (!deed) return null; // logged out meanwhile
   const counted = deed.verdict === "credited";
+  const rule = ruleText(deed.rule);
   return html`<div class="detail">
     <section class="card detail__head">
       <span class="deed__icon deed__icon_${kindOf(deed.type)} ${counted ? "" : "deed__icon_off"}"><${Icon} name=${kindOf(deed.type)} size=${30} /></span>
@@ -18,6 +42,7 @@ export function Deed({ query }) {
       <p class="detail__points">${counted ? signed(whole(deed.points), deed.points) : "0"}<small>${t("points")}</small></p>
       <${Badge} verdict=${deed.verdict} />
       <p class="detail__reason" data-code=${deed.code}>${pick(deed.reason)}</p>
+      ${rule && html`<p class="detail__rule" data-rule=${deed.rule.code}>${t("rule")}${rule}</p>`}
     </section>
     <section class="weui-form-preview card"><div class="weui-form-preview__bd">
       <${Row} label=${t("mass")}>${massText(deed.reduction_mg)} <${CO2} /><//>
@@ -34,5 +59,6 @@ export function Deed({ query }) {
       ${deed.methodology && html`<${Row} label=${t("method")}>${pick(deed.methodology.name)} ${deed.methodology.version}${deed.methodology.status === "provisional" && html` <span class="badge badge_in_review">${t("provisional")}</span>`}<//>`}
       ${deed.deed && html`<${Row} label=${t("deedNumber")}>${deed.deed}<//>`}
     </div></section>
+    <${Appeal} deed=${deed} />
   </div>`;
 }
