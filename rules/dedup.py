@@ -168,29 +168,44 @@ def _group(ordered: Sequence[Record], klass: ExclusionClass) -> list[_Group]:
 def _nearest(record: Record, placed: list[tuple[int, int, Record, _Group]], klass: ExclusionClass) -> _Group | None:
     """The group that holds the same record as this one, None if there is none.
 
-    A clock that is off moves both ends alike, so among several the one of the most equal duration is taken.
+    Among several the one that tells the same story is meant: refused for the same reason or for none, then of the most
+    equal duration, since a clock that is off moves both ends alike. A record far off is compared with leaders only, or
+    a row of short rides would be drawn together step by step.
     """
-    jitter_us = max(klass.jitter_s, klass.shift_s) * MICRO
-    best: tuple[tuple[int, int, int], _Group] | None = None
-    i = bisect_left(placed, (record.started_us - jitter_us, -1))
-    while i < len(placed) and placed[i][0] <= record.started_us + jitter_us:
+    reach_us = max(klass.jitter_s, klass.shift_s) * MICRO
+    best: tuple[tuple[bool, int, int, int], _Group] | None = None
+    i = bisect_left(placed, (record.started_us - reach_us, -1))
+    while i < len(placed) and placed[i][0] <= record.started_us + reach_us:
         _, place, other, group = placed[i]
-        if same_record(record, other, klass) and not _distinct(record, group, klass) and not group.apart(record):
+        i += 1
+        if not same_record(record, other, klass) or _distinct(record, group, klass) or group.apart(record):
+            continue
+        if other is group.leader or _near(record, other, klass):
             start_off, end_off = record.started_us - other.started_us, record.ended_us - other.ended_us
-            rank = (abs(start_off - end_off), abs(start_off) + abs(end_off), place)
+            unlike = record.refusal != other.refusal
+            rank = (unlike, abs(start_off - end_off), abs(start_off) + abs(end_off), place)
             if best is None or rank < best[0]:
                 best = (rank, group)
-        i += 1
     return best[1] if best else None
 
 
+def _near(a: Record, b: Record, klass: ExclusionClass) -> bool:
+    """True when both ends are within the clocks' jitter."""
+    return max(abs(a.started_us - b.started_us), abs(a.ended_us - b.ended_us)) <= klass.jitter_s * MICRO
+
+
 def same_record(a: Record, b: Record, klass: ExclusionClass) -> bool:
-    """True when the clocks cannot tell two records apart and the facts that must agree do agree."""
-    start_off, end_off = abs(a.started_us - b.started_us), abs(a.ended_us - b.ended_us)
+    """True when the clocks cannot tell two records apart and the facts that must agree do agree.
+
+    Further apart than the jitter only two plausible records are one, by their equal durations.
+    """
+    if a.same_facts != b.same_facts or a.aggregate != b.aggregate:
+        return False
+    if _near(a, b, klass):
+        return True
     duration_off = abs((a.ended_us - a.started_us) - (b.ended_us - b.started_us))
-    near = max(start_off, end_off) <= klass.jitter_s * MICRO
-    shifted = start_off <= klass.shift_s * MICRO and duration_off <= klass.duration_jitter_s * MICRO
-    return (near or shifted) and a.same_facts == b.same_facts and a.aggregate == b.aggregate
+    shifted = abs(a.started_us - b.started_us) <= klass.shift_s * MICRO
+    return shifted and duration_off <= klass.duration_jitter_s * MICRO and not a.refusal and not b.refusal
 
 
 def overlap(a: Record, b: Record, klass: ExclusionClass) -> bool:
