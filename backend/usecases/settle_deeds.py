@@ -190,7 +190,10 @@ def _neighbourhoods(
     _hold_crowds(standard, fresh, known, change, result)
     asked: set[tuple[Key, dedup.Act]] = set()
     while True:
-        needs = {key: _needed(standard, key, fresh.get(key, ()), known[key], change, windows[key]) for key in windows}
+        needs = {
+            key: _needed(standard, key, fresh.get(key, ()), known[key], change, windows[key], bool(instants.get(key)))
+            for key in windows
+        }
         acts = {(key, act) for key, need in needs.items() for act in need.acts} - asked
         wider = {key: need.window for key, need in needs.items()}
         for key, at in events.find_act_events(conn, sorted(acts)):
@@ -222,8 +225,9 @@ class _Need:
 
 
 def _needed(
-    standard: Standard, key: Key, fresh: Sequence[Known], known: Sequence[Known], change: Change, window: Window
-) -> _Need:
+    standard: Standard, key: Key, fresh: Sequence[Known], known: Sequence[Known], change: Change, window: Window,
+    met: bool,
+) -> _Need:  # fmt: skip
     if not known or window == ALWAYS:
         return _Need(window)
     klass, reach_us = standard.exclusion_class(key[1], date.max), _reach(standard, key[1])
@@ -236,10 +240,25 @@ def _needed(
     mates = [r for r in others if r.day in days]
     for r in dedup.closure(mates, [r for r in others if r.day not in days], klass):
         first_us, last_us = min(first_us, r.started_us - reach_us), max(last_us, r.ended_us + reach_us)
-    new = {e.record.event_id for e in fresh}
-    puzzling = [*(r for r in group if r.event_id not in new), *(k.record for k in known if _puzzling(k, zones))]
-    acts = frozenset(act for r in puzzling for act in r.acts)
+    puzzling = [k for k in known if _puzzling(k, zones)] + _swayed(known, group, gone, klass) + gone
+    if met:  # numbers of new records that were met before
+        puzzling += fresh
+    acts = frozenset(act for e in puzzling for act in e.record.acts)
     return _Need((min(window[0], first_us), max(window[1], last_us)), acts)
+
+
+def _swayed(
+    known: Sequence[Known], group: Sequence[dedup.Record], gone: Sequence[Known], klass: ExclusionClass
+) -> list[Known]:
+    """Those whose fate the new records change: others with their numbers, however far away, may share it."""
+    ids = {r.event_id for r in group} - {k.record.event_id for k in gone}
+    numbered = [k for k in known if k.record.acts and k.record.event_id in ids]
+    if not numbered:
+        return []
+    outcomes = dedup.settle([r for r in group if r.event_id in ids], klass)
+    return [
+        k for k in numbered if (o := outcomes[k.record.event_id]) and (o.verdict, o.stands) != (k.verdict, k.stands)
+    ]
 
 
 def _puzzling(known: Known, seen: Mapping[int, object]) -> bool:
