@@ -152,9 +152,9 @@ def clients_key_add(client: str, jwk: Any) -> None:
         click.echo(change_keys.add_key(platform, client, _read_jwk(jwk)))
 
 
-@clients_key_group.command("revoke")
+@clients_key_group.command("revoke", context_settings={"ignore_unknown_options": True})
 @click.argument("client")
-@click.argument("kid")
+@click.argument("kid", type=click.UNPROCESSED)  # base64url: one in 64 begins with a dash
 def clients_key_revoke(client: str, kid: str) -> None:
     """Let the key KID of CLIENT sign nothing more, from now on."""
     with opened() as platform:

@@ -99,3 +99,12 @@ def test_what_is_no_further_key_is_said_and_not_kept(stage: Stage, partner: Clie
 def test_a_key_of_nobody_is_refused(stage: Stage) -> None:
     with pytest.raises(ValueError, match="no client"):
         change_keys.add_key(stage.platform, "pa-none", auth.new_key()[1])
+
+
+def test_a_key_whose_id_begins_with_a_dash_can_be_revoked(stage: Stage, partner: Client, tmp_path: Path) -> None:
+    _, public = auth.new_key()
+    file = tmp_path / "dash.pub"
+    file.write_text(json.dumps(public | {"kid": "-oQ"}))
+    assert command(stage, "add", partner.id, "--jwk", str(file)).exit_code == 0
+    revoked = command(stage, "revoke", partner.id, "-oQ")
+    assert revoked.exit_code == 0, revoked.output
