@@ -17,10 +17,10 @@ blp = api.Routes("notices", __name__, url_prefix="/v1", description="通知 · N
 
 class NoticeSchema(Schema):
     """`recall`: grams of yours are of a batch that recalled some; brought up to date within a day.
-    `correction_cost`: points and grams that your corrections cost."""
+    `correction_cost`: points and grams that your corrections cost. `verdicts`: yours that changed."""
 
     id = fields.Integer(required=True)
-    kind = fields.String(required=True, metadata={"enum": ["recall", "correction_cost"]})
+    kind = fields.String(required=True, metadata={"enum": ["recall", "correction_cost", "verdicts"]})
     body = fields.Dict(required=True, metadata={"description": "zh, en, and the figures"})
     made_at = api.Instant(required=True)
 

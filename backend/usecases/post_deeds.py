@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from backend import auth
 from backend.platform import Platform
-from backend.store import cases, db, events
+from backend.store import cases, db, events, notices
 from backend.usecases.judge_events import Judged
 from backend.usecases.settle_deeds import DeedChange, Settlement
 from rewards import ledger
@@ -30,6 +31,23 @@ def post_deeds(
     versions = events.find_deed_versions(conn, [c.deed_id for c in settlement.deeds if c.deed_id not in new])
     events.add_deeds(conn, [_deed(platform, c, versions.get(c.deed_id, 0) + 1, now) for c in settlement.deeds])
     events.add_transfers(conn, [t for c in settlement.deeds for t in _transfers(c, now)])
+    for reporter, told in _changes(settlement).items():
+        body = {
+            "events": told, "zh": f"贵方有 {len(told)} 条记录的判定已改变。",
+            "en": f"The verdict of {len(told)} of your events has changed.",
+        }  # fmt: skip
+        notices.add_notice(conn, reporter, "verdicts", None, body, now)
+
+
+def _changes(settlement: Settlement) -> dict[str, list[dict[str, str]]]:
+    """Client -> its events that count no longer, or count now, because of what others sent; no times, no names."""
+    told: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for before, fate in settlement.changed.values():
+        outcome = fate.outcome
+        if outcome.verdict != before.verdict and outcome.code not in ("corrected", "withdrawn"):
+            now = {"id": before.record.event_ref, "verdict": outcome.verdict, "code": outcome.code}
+            told[before.record.client_id].append(now)
+    return told
 
 
 def _event(j: Judged, first: Mapping[str, Any], client_id: str, now: datetime) -> tuple[Any, ...]:

@@ -140,6 +140,10 @@ def test_only_the_issuer_of_a_number_may_sign_it_as_an_order(stage: Stage, bikes
     assert (now["verdict"], now["code"], now["reduction_mg"]) == ("duplicate_of", "same_act", 0)
     assert now["original"]["verdict"] == "credited"
     assert stage.balance(bikes.people["lin"], "reductions_mg") == own["reduction_mg"]
+    [notice] = wallet.get("/v1/notices").json["items"]  # the first reporter is told, of its own record only
+    assert notice["kind"] == "verdicts"
+    assert notice["body"]["events"] == [{"id": "w1", "verdict": "duplicate_of", "code": "same_act"}]
+    assert bikes.get("/v1/notices").json["items"] == []
 
 
 def test_a_number_squatted_by_a_forwarder_is_looked_into_and_then_free_for_its_issuer(

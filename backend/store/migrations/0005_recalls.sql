@@ -46,7 +46,7 @@ create table amendment (                        -- one a day and batch; the day'
 create table notice (                           -- what a client is told; one of a subject is brought up to date
   notice_id  bigint generated always as identity primary key,
   client_id  text not null references client,
-  kind       text not null check (kind in ('recall', 'correction_cost')),
+  kind       text not null check (kind in ('recall', 'correction_cost', 'verdicts')),
   subject    text,
   body       json not null,
   made_at    timestamptz not null,
