@@ -199,7 +199,7 @@ def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], ro
     assert where is not None
     fixed = batch_id is not None and verdict == CREDITED
     record = Record(
-        event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, _micros(started_at), _micros(ended_at), day,
+        event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, micros(started_at), micros(ended_at), day,
         pack, acts((issuer, act), (prior_issuer, prior_act)), _same_facts(facts, rule),
         refusal, measured_mg, points_micro, cap_mg, reduction_mg if fixed else None, points if fixed else 0,
         deed_id if fixed else 0, asset, used is not None and used.aggregate, root_id, frozenset(apart or ()),
@@ -223,7 +223,8 @@ def acts(*numbers: tuple[str | None, bytes | None]) -> tuple[tuple[str, bytes], 
     return tuple((issuer, digest) for issuer, digest in numbers if issuer is not None and digest is not None)
 
 
-def _micros(at: datetime) -> int:
+def micros(at: datetime) -> int:
+    """Microseconds since 1970, exactly."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -20,7 +20,7 @@ from backend.platform import Platform
 from backend.store import cases, claims, corrections, db, events
 from backend.store.corrections import Latest
 from backend.usecases import change_deeds, find_claims, judge_events
-from backend.usecases.judge_events import NONE, Judged, Number, micros
+from backend.usecases.judge_events import NONE, Judged, Number
 from backend.usecases.read_events import Message
 from rules import claims as rules_claims
 from rules import quantification
@@ -112,12 +112,12 @@ def _again(platform: Platform, latest: Latest, event_id: int, decision: str, apa
         tier=EVIDENCE_TIERS.index(latest.evidence),
         client_id=latest.client_id,
         event_ref=latest.event_ref,
-        started_us=micros(latest.started_at),
-        ended_us=micros(latest.ended_at),
+        started_us=events.micros(latest.started_at),
+        ended_us=events.micros(latest.ended_at),
         day=latest.day,
         pack=pack.code,
         acts=events.acts(own, prior),
-        same_facts=tuple(facts.get(name, "") for name in klass.same_record_facts),
+        same_facts=judge_events.same_facts(klass, facts),
         refusal=refusal,
         measured_mg=value.reduction_mg if value else latest.measured_mg,
         points_micro=value.points_micro if value else latest.points_micro,

@@ -10,7 +10,7 @@ from typing import Any
 from backend import auth
 from backend.platform import Platform
 from backend.store import claims as store
-from backend.store import db
+from backend.store import db, events
 from backend.usecases import judge_events
 from backend.usecases.judge_events import Judged
 from backend.usecases.read_events import Message
@@ -78,7 +78,7 @@ def _book(
             by_number[row["act_digest"] or exchanged[row["exchange_digest"]]].append(claim)
     known: dict[int, list[claims.Known]] = defaultdict(list)
     for claim_id, person_id, started_at, ended_at in store.find_known(conn, [r["claim_id"] for r in found], people):
-        known[claim_id].append(claims.Known(person_id, judge_events.micros(started_at), judge_events.micros(ended_at)))
+        known[claim_id].append(claims.Known(person_id, events.micros(started_at), events.micros(ended_at)))
     return claims.Book(by_number, spans([r for r in found if r["from_on"] is not None]), known)
 
 

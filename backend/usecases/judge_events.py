@@ -14,7 +14,7 @@ from backend import auth
 from backend.store import events
 from backend.usecases.read_events import Message
 from rules import claims, eligibility, places, quantification, verification
-from rules.dedup import MICRO, Record
+from rules.dedup import Record
 from rules.model import CLAIMED_ELSEWHERE, EVIDENCE_TIERS, ExclusionClass, Pack, Region
 from rules.standard import Standard
 
@@ -124,7 +124,7 @@ def _measured(
     day = message.started_at.astimezone(region.timezone).date()
     klass = standard.exclusion_class(pack.exclusion_class, day)
     facts, refusal, field = verification.read_facts(pack, message.data)
-    started_us, ended_us = micros(message.started_at), micros(message.ended_at)
+    started_us, ended_us = events.micros(message.started_at), events.micros(message.ended_at)
     if not refusal:
         refusal = verification.plausibility_code(pack, facts, ended_us - started_us)
         field = "data" if refusal else ""
@@ -169,12 +169,3 @@ def asset_digest(secret: str, client_id: str, asset_ref: str | None) -> bytes | 
 
 def same_facts(klass: ExclusionClass, facts: Mapping[str, int | str]) -> tuple[int | str, ...]:
     return tuple(facts.get(name, "") for name in klass.same_record_facts)
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    delta = at - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * MICRO + delta.microseconds
-
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

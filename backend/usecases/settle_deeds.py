@@ -14,7 +14,7 @@ from functools import cache
 
 from backend.store import db, events
 from backend.store.events import Known
-from backend.usecases.judge_events import Judged, micros
+from backend.usecases.judge_events import Judged
 from rules import dedup
 from rules.dedup import MICRO, Outcome
 from rules.model import CREDITED, IN_REVIEW, REFUSED, ExclusionClass
@@ -197,7 +197,7 @@ def _neighbourhoods(
         acts = {(key, act) for key, need in needs.items() for act in need.acts} - asked
         wider = {key: need.window for key, need in needs.items()}
         for key, at in events.find_act_events(conn, sorted(acts)):
-            wider[key] = (min(wider[key][0], micros(at)), max(wider[key][1], micros(at) + 1))
+            wider[key] = (min(wider[key][0], events.micros(at)), max(wider[key][1], events.micros(at) + 1))
         asked |= acts
         wider = {key: window for key, window in wider.items() if window != windows[key]}
         if not wider:
@@ -209,7 +209,7 @@ def _neighbourhoods(
 def _first_window(standard: Standard, key: Key, fresh: Sequence[Known], instants: Iterable[datetime]) -> Window:
     reach_us = _reach(standard, key[1])
     hulls = [_hull([(e.record.day, e.timezone)], reach_us) for e in fresh]
-    hulls += [(micros(at), micros(at) + 1) for at in instants]
+    hulls += [(events.micros(at), events.micros(at) + 1) for at in instants]
     return (min(first for first, _ in hulls), max(last for _, last in hulls))
 
 
@@ -416,4 +416,4 @@ def _hull(days: Iterable[tuple[date, tzinfo]], reach_us: int) -> Window:
 def _day_bounds(day: date, zone: tzinfo) -> Window:
     start = datetime(day.year, day.month, day.day, tzinfo=zone)
     following = day + timedelta(days=1)
-    return (micros(start), micros(datetime(following.year, following.month, following.day, tzinfo=zone)))
+    return (events.micros(start), events.micros(datetime(following.year, following.month, following.day, tzinfo=zone)))
