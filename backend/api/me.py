@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from flask import g
+from flask import Response, g
 from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.api.events import RuleSchema
 from backend.errors import Problem
-from backend.usecases import check_points, list_deeds, show_me
+from backend.usecases import check_points, list_deeds, show_me, show_receipt
 from rules import model
 
 blp = api.Routes("me", __name__, url_prefix="/v1/me", description="我的 · Me")
@@ -151,6 +151,16 @@ def get_my_deeds(page: dict[str, Any]) -> dict[str, Any]:
     items, following = list_deeds.list_deeds(api.platform(), g.caller.person_id, _place(place), page["limit"])
     cursor = api.write_cursor((following[0] - _EPOCH) // _US, following[1]) if following else None
     return {"items": items, "next_cursor": cursor}
+
+
+@blp.route(f"/deeds/<{api.ID}:deed_id>/receipt")
+@auth.allow(auth.CITIZEN)
+@blp.response(200, {"type": "object"}, description="canonical JSON (RFC 8785), see rules/README.md")
+def get_my_receipt(deed_id: int) -> Response:
+    """How one deed was measured, step by step: rules/replay.py replays it offline. Errors: not_found."""
+    body = show_receipt.show_receipt(api.platform(), g.caller.person_id, deed_id)
+    headers = {"Content-Disposition": f'inline; filename="receipt-{deed_id}.json"'}
+    return Response(body, content_type="application/json", headers=headers)
 
 
 def _day(values: list[Any] | None) -> date | None:

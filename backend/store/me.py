@@ -32,3 +32,14 @@ def days(
 def deeds(conn: db.Connection, person_id: int, started_at: datetime, event_id: int, limit: int) -> list[dict[str, Any]]:
     """The person's events before the place (started_at, event_id), newest first, with their current verdict."""
     return db.dicts(conn, SQL["deeds"], person_id=person_id, started_at=started_at, event_id=event_id, limit=limit)
+
+
+def deed_records(conn: db.Connection, person_id: int, deed_id: int) -> list[dict[str, Any]]:
+    """The records credited as one of the person's standing deeds, each with its pack's text; [] when there is none."""
+    return db.dicts(conn, SQL["deed_records"], person_id=person_id, deed_id=deed_id)
+
+
+def pack_json(conn: db.Connection, sha256: str) -> str | None:
+    """The canonical text of a pack that has been used here, by its hash."""
+    found = db.one(conn, SQL["pack_json"], sha256=sha256)
+    return found["pack_json"] if found else None

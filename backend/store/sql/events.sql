@@ -137,7 +137,7 @@ on conflict do nothing
 copy event (event_id, started_at, ended_at, received_at, client_id, event_ref, event_type, person_id, class, pack_code,
             pack_version, region, day, evidence, act_issuer, act_digest, prior_issuer, prior_digest, asset_digest,
             facts, refusal, measured_mg, points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points, field, root_id,
-            apart_roots, claim_id) from stdin
+            apart_roots, claim_id, pack_sha256) from stdin
 
 -- name: add_reverdicts
 copy reverdict (event_id, version, person_id, verdict, code, stands_event, deed_id, reduction_mg, points,
