@@ -32,7 +32,7 @@ from backend.usecases import (
     share_key,
     withdraw_claims,
 )
-from rules import standard
+from rules import show, standard
 
 PURPOSES = ("points", "pool", "budget", "statistics")
 TERMINAL = "terminal"  # who did it, where no client is logged in
@@ -390,11 +390,11 @@ def standard_test() -> None:
 def standard_show(code: str) -> None:
     """What a methodology says."""
     loaded = standard.load()
-    found = [pack for pack in loaded.packs if pack.code == code]
+    found = [pack for pack in (*loaded.packs, *loaded.drafts) if pack.code == code]
     if not found:
         raise click.ClickException(f"no pack {code!r}; there are: {', '.join(sorted({p.code for p in loaded.packs}))}")
     for pack in found:
-        click.echo(loaded.describe(pack))
+        click.echo(show.describe(loaded, pack))
 
 
 @main.command()

@@ -39,7 +39,8 @@ class Record:
 
     refusal: the code that this record earns for itself, '' when it is plausible.
     day: the civil day of the start in the deed's region; caps and point rounding are per person, class and day.
-    measured_mg, points_micro: what it is worth before the day's cap. cap_mg: that cap, per pack and day; None: no cap.
+    measured_mg, points_micro: what it is worth before the day's caps. cap_mg, cap_points: those, per pack and day;
+    None: no cap.
     fixed_mg, fixed_points, fixed_deed: set when a closed pool holds the deed of this record; nothing changes them.
     acts: its own number (first) and those of earlier weighings of the same load. asset: the bike, the car.
     root_id: the event as first sent, the same over corrections; apart: roots that a ruling says are other deeds.
@@ -59,6 +60,7 @@ class Record:
     measured_mg: int = 0
     points_micro: int = 0
     cap_mg: int | None = None
+    cap_points: int | None = None
     fixed_mg: int | None = None
     fixed_points: int = 0
     fixed_deed: int = 0
@@ -297,6 +299,7 @@ def _amounts(standing: Iterable[Record], heads: Mapping[int, int]) -> dict[int, 
         days[record.day].append(record)
     for records in days.values():
         used_mg: dict[str, int] = defaultdict(int)
+        used_micro: dict[str, int] = defaultdict(int)
         micro, given, counted_mg = 0, 0, 0
         for r in sorted(records, key=lambda r: (r.aggregate, r.by_time)):
             rest_mg = _rest(r, counted_mg)
@@ -305,10 +308,15 @@ def _amounts(standing: Iterable[Record], heads: Mapping[int, int]) -> dict[int, 
                 reduction_mg = r.fixed_mg
             used_mg[r.pack] += max(reduction_mg, 0)
             counted_mg += max(reduction_mg, 0)
-            micro += _points_micro(r, reduction_mg)
+            earned_micro = _points_micro(r, reduction_mg)
+            if r.cap_points is not None:
+                earned_micro = min(earned_micro, max(r.cap_points * MICRO - used_micro[r.pack], 0))
+            used_micro[r.pack] += earned_micro
+            micro += earned_micro
             points = max(micro // MICRO - given, 0) if r.fixed_mg is None else r.fixed_points
             given += points
-            code = _amount_code(r, rest_mg, reduction_mg, heads)
+            cut = reduction_mg < rest_mg or earned_micro < _points_micro(r, reduction_mg)
+            code = _amount_code(r, rest_mg, cut, heads)
             outcomes[r.event_id] = Outcome(CREDITED, code, r.event_id, reduction_mg, points)
     return outcomes
 
@@ -320,20 +328,23 @@ def _rest(record: Record, counted_mg: int) -> int:
     return max(record.measured_mg - counted_mg, 0)
 
 
-def _amount_code(record: Record, rest_mg: int, reduction_mg: int, heads: Mapping[int, int]) -> str:
-    if record.measured_mg <= 0:
-        return "no_reduction"
-    if reduction_mg < rest_mg:
+def _amount_code(record: Record, rest_mg: int, cut: bool, heads: Mapping[int, int]) -> str:
+    if cut:
         return "capped"
+    if record.measured_mg <= 0:
+        return "points_only" if record.points_micro else "no_reduction"
     if rest_mg < record.measured_mg:
         return "rest_of_day"
     return "continues" if record.event_id in heads else "ok"
 
 
 def _points_micro(record: Record, reduction_mg: int) -> int:
-    """Points of a deed in millionths: none for no reduction, cut in the proportion in which a cap cut the deed."""
+    """Points of a deed in millionths, cut in the proportion in which a cap cut the deed.
+
+    What was measured to reduce nothing has none, unless its methodology claims no reduction in the first place.
+    """
     if record.measured_mg <= 0:
-        return 0
+        return 0 if record.measured_mg else record.points_micro
     return record.points_micro * reduction_mg // record.measured_mg
 
 

@@ -5,6 +5,7 @@ Pure data, no behaviour. Everything here is immutable, so a pack that judged a d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -45,6 +46,7 @@ CODES: dict[str, str] = {
     "too_short": REFUSED,
     "too_long": REFUSED,
     "too_fast": REFUSED,
+    "factor_outdated": REFUSED,  # a number it needs is too long past its review
     "withdrawn": REFUSED,  # the partner took it back
     "corrected": REFUSED,  # replaced by other content under the same id
     "review_refused": REFUSED,  # looked into, and not believed
@@ -53,6 +55,7 @@ CODES: dict[str, str] = {
     "same_act": DUPLICATE_OF,  # the same order, gate or weighing number
     "same_record": DUPLICATE_OF,  # start and end within the class's clock jitter
     "overlap": DUPLICATE_OF,  # nobody rides two bikes at once
+    "points_only": CREDITED,  # no reduction is claimed: a local tariff pays points
     "no_reduction": CREDITED,  # measured zero or negative: counted, earns nothing
     "capped": CREDITED,  # the day's cap cut the amount
     "rest_of_day": CREDITED,  # a day's total, less the deeds inside it
@@ -80,6 +83,7 @@ class Region:
     lat_udeg: int | None = None
     lon_udeg: int | None = None
     radius_km: int | None = None
+    grid: str = ""  # the regional grid that serves it, of grids.yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class Pack:
     name_zh: str
     name_en: str
     category: str
-    status: str  # 'provisional' wherever the official text was not available
+    status: str  # 'provisional' wherever the official text was not available; a 'draft' can credit nothing
     gas_basis: str
     exclusion_class: str
     in_force_from: date
@@ -152,6 +156,7 @@ class Pack:
     region_rule: str  # where a deed counts: `start` or `end` of it, or as `declared`
     aggregate: bool  # its deeds are totals of a day, to be counted less the deeds inside them
     selector: str  # the choice fact by which factors are chosen (a material, an item), '' when there is none
+    points_only: bool  # claims no reduction: local tariffs set the points
     document: bytes = field(repr=False)  # the canonical pack.json: RFC 8785, everything a verifier needs
     content_sha256: str  # of `document`
 
@@ -181,6 +186,23 @@ class Measurement:
     lines: tuple[Line, ...]
     factor_ids: tuple[str, ...]
     tariff_id: str = ""  # the local tariff that set the points, '' when the reduction did
+    daily_points: int | None = None  # the most points this pack gives a person and civil day; None: no cap
+    overdue: tuple[str, ...] = ()  # numbers in it that should have been looked at again by now
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the standard as a whole says about measuring, for deeds begun from a day on.
+
+    conservative: of a number whose source gives an interval, the end counts that makes the reduction smaller.
+    grace_days: how long after its review date a number still credits. percent: what an evidence tier is credited of a
+    reduction.
+    """
+
+    from_on: date = date.min
+    conservative: bool = True
+    grace_days: int = 365
+    percent: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(EVIDENCE_TIERS, 100))
 
 
 @dataclass(frozen=True, slots=True)

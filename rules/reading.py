@@ -33,6 +33,25 @@ MISTAKES = {
         "“{what}”只能用小写字母、数字和下划线",
         "'{what}' may hold lower-case letters, digits and _ only, and no reserved name",
     ),
+    "not_a_percent": ("“{what}”应是 0 至 100 的整数", "'{what}' should be a whole number from 0 to 100"),
+    "interval": (
+        "区间的低值应不大于数值，高值应不小于数值",
+        "low should not be above the value, nor high below it",
+    ),
+    "no_band": ("没有名为“{what}”的合理范围（见 bands.yaml）", "there is no band '{what}' in bands.yaml"),
+    "out_of_band": (
+        "{what} = {value}，超出合理范围“{band}”的 {low} 至 {high} {unit}：是否写错了单位（吨、千克、克）？",
+        "{what} is {value}, outside of {low} to {high} {unit} (band '{band}'): is it a slip of units (t, kg, g)?",
+    ),
+    "band_unit": ("合理范围“{band}”的单位与 {what} 不符", "the unit of band '{band}' does not fit {what}"),
+    "uncertain_sign": (
+        "无法判断“{what}”变大时减排量变大还是变小，不能按保守一端取值",
+        "whether more of '{what}' makes more or less of the reduction is not clear: no conservative end can be chosen",
+    ),
+    "points_only": (
+        "只计积分的方法学不能批准用于 {what}",
+        "a methodology that sets points only cannot be approved for '{what}'",
+    ),
     "empty_time": ("结束日期 {to} 不晚于开始日期 {start}", "it ends on {to}, not after its start {start}"),
     "overlap": (
         "{what} 在 {region} 自 {on} 起有两个值同时有效",

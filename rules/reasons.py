@@ -92,6 +92,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "记录的速度超出了这种方式的合理范围，未能计入。",
         "The recorded speed is higher than this way of moving allows, so it was not counted.",
     ),
+    "factor_outdated": (
+        "核算所需的一个数值已过复核期限，更新之前暂不计入。",
+        "A number needed for the calculation is past its review date. It has to be renewed before such acts count.",
+    ),
     "withdrawn": (
         "发送方已撤回这条记录，不再计入。",
         "The app that sent this record has taken it back, so it no longer counts.",
@@ -123,6 +127,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "overlap": (
         "这段时间已经计入了另一次行为，同一时间只计一次。",
         "Another act is already counted for that time. Only one can count at once.",
+    ),
+    "points_only": (
+        "已计入。这类行为按当地价目计积分，不核算减排量。",
+        "Counted. Acts of this kind earn points at the local rate; no reduction is claimed for them.",
     ),
     "no_reduction": (
         "已记录。按标准核算，这次没有减少排放，所以没有积分。",

@@ -62,7 +62,7 @@ def canonical(content: Mapping[str, Any]) -> bytes:
 
 def _record(entry: Entry) -> dict[str, Any]:
     pack = json.loads(entry.document)
-    calculation = replay.calculate(pack, entry.region, entry.facts, entry.day)
+    calculation = replay.calculate(pack, entry.region, entry.facts, entry.day, entry.evidence)
     if calculation["measured_mg"] != entry.measured_mg:
         raise Mismatch(f"{pack['code']}: measured {entry.measured_mg} mg, replayed {calculation['measured_mg']} mg")
     named = {name: pack[name] for name in ("code", "version", "status")}
@@ -75,7 +75,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "evidence": entry.evidence,
         "facts": dict(entry.facts),
         "calculation": calculation,
-        "national_mg": replay.national_mg(pack, entry.facts, entry.day),
+        "national_mg": replay.national_mg(pack, entry.facts, entry.day, entry.evidence),
         "credited": {
             "code": entry.code, "reduction_mg": entry.reduction_mg, "points": entry.points, "cap_mg": entry.cap_mg,
         },

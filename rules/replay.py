@@ -29,8 +29,8 @@ FILE_MAX_BYTES = 4 * 1024 * 1024
 # What one of a unit is in base units (gram, metre, kilowatt-hour, use). Dimensions were checked when the pack was made.
 _MASS = {"mg": Fraction(1, 1000), "g": Fraction(1), "kg": Fraction(1000), "t": Fraction(1_000_000)}
 _UNITS = _MASS | {mass + gas: scale for mass, scale in _MASS.items() for gas in ("CO2", "CO2e")}
-_UNITS |= dict.fromkeys(("1", "m", "pm", "kWh", "piece", "use", "trip"), Fraction(1))
-_UNITS |= dict.fromkeys(("km", "pkm", "vkm", "MWh"), Fraction(1000))
+_UNITS |= dict.fromkeys(("1", "m", "pm", "vm", "kWh", "piece", "use", "trip", "step", "l", "h"), Fraction(1))
+_UNITS |= dict.fromkeys(("km", "pkm", "vkm", "MWh", "m3"), Fraction(1000)) | {"Wh": Fraction(1, 1000)}
 
 
 class Refused(ValueError):
@@ -43,7 +43,9 @@ class Refused(ValueError):
 # --- calculating ----------------------------------------------------------------------------------------------------
 
 
-def calculate(pack: Mapping[str, Any], region: str, facts: Mapping[str, int | str], on: date) -> dict[str, Any]:
+def calculate(
+    pack: Mapping[str, Any], region: str, facts: Mapping[str, int | str], on: date, evidence: str
+) -> dict[str, Any]:
     """The calculation of one record: factors used, steps in grams (value over per), and the reduction in whole mg.
 
     pack: the content of pack.json. region: a code of GB/T 2260, or CN. Rounded once, at the end,
@@ -52,23 +54,43 @@ def calculate(pack: Mapping[str, Any], region: str, facts: Mapping[str, int | st
     _check_facts(pack, facts)
     names = {f["name"]: int(facts[f["name"]]) * _scale(f["unit"]) for f in pack["facts"] if f["kind"] == "integer"}
     chosen = {name: _factor(pack, name, table, facts, region, on) for name, table in sorted(pack["bindings"].items())}
-    for name, used in chosen.items():
-        names[name] = _decimal(used["value"]) / _decimal(used["per"]) * _scale(used["unit"])
-    grams = _run(pack["formula"], names)
+    rules = _rules(pack, on)
+    for used in chosen.values():
+        _check_review(used, on, rules["review_grace_days"])
+    grams = _run(pack["formula"], names, chosen, rules["conservative_bound"])
     grams["reduction_g"] = grams["baseline_g"] - grams["project_g"] - grams["leakage_g"]
     steps = [{"name": name, "unit": "gCO2e"} | _written(value) for name, value in grams.items()]
+    percent = rules["evidence_percent"][evidence]
     milligrams = grams["reduction_g"] * 1000
+    if milligrams > 0:  # weaker evidence counts for less, never what emits more
+        milligrams = milligrams * percent / 100
     return {
         "factors": [{"name": name} | used for name, used in chosen.items()],
         "steps": steps,
+        "evidence_percent": percent,
         "rounding": "once, towards minus infinity, to 1 mg",
         "measured_mg": milligrams.numerator // milligrams.denominator,
     }
 
 
-def chain(region: str) -> list[str]:
-    """Where the numbers of a region are looked for: itself, its province (GB/T 2260: first two digits), the nation."""
-    return [region, f"{region[:2]}0000", "CN"] if region != "CN" else ["CN"]
+def _rules(pack: Mapping[str, Any], on: date) -> Mapping[str, Any]:
+    """The standard's own rules on a day; the first ones also hold before they begin."""
+    begun = [rules for rules in pack["rules"] if rules["from"] <= on.isoformat()]
+    return dict(max(begun or pack["rules"][:1], key=lambda rules: rules["from"]))
+
+
+def _check_review(used: Mapping[str, Any], on: date, grace_days: int) -> None:
+    review_by = used.get("review_by")
+    if review_by and (on - date.fromisoformat(review_by)).days > grace_days:
+        raise Refused(f"{used['factor_id']} is too long past its review date", f"{used['factor_id']} 已过复核期限")
+
+
+def chain(region: str, grids: Mapping[str, str]) -> list[str]:
+    """Where the numbers of a region are looked for: itself, its province (two digits), its grid, the nation."""
+    if region == "CN":
+        return ["CN"]
+    province = f"{region[:2]}0000"
+    return [code for code in (region, province, grids.get(province, ""), "CN") if code]
 
 
 def _check_facts(pack: Mapping[str, Any], facts: Mapping[str, int | str]) -> None:
@@ -97,7 +119,7 @@ def _factor(
     factor = pack["factors"].get(picked)
     if factor is None:
         raise Refused(f"pack.json has no factor for {name}", f"pack.json 没有 {name} 的因子")
-    for code in chain(region):
+    for code in chain(region, pack.get("grids", {})):
         values = sorted((v for v in factor["values"] if v["region"] == code), key=lambda v: v["from"])
         for value, after in zip(values, [*values, {}][1:], strict=True):
             end = value.get("to") or after.get("from", "")
@@ -142,11 +164,50 @@ def _written(value: Fraction) -> dict[str, str]:
 # --- formulas: names, arithmetic, comparisons, conditionals, and nothing else -----------------------------------------
 
 
-def _run(formula: str, names: Mapping[str, Fraction]) -> dict[str, Fraction]:
+def _run(
+    formula: str, facts: Mapping[str, Fraction], factors: Mapping[str, Mapping[str, Any]], conservative: bool
+) -> dict[str, Fraction]:
     functions = {node.name: node for node in ast.parse(formula).body if isinstance(node, ast.FunctionDef)}
     if functions.keys() != set(FUNCTIONS):
         raise Refused("the formula lacks a function", "公式缺少函数")
-    return {name: _call(functions[name], names) for name in FUNCTIONS}
+    grams = {}
+    for name in FUNCTIONS:
+        ends = {factor: _end(functions[name], factor, used, conservative) for factor, used in factors.items()}
+        grams[name] = _call(functions[name], {**facts, **ends})
+    return grams
+
+
+def _end(function: ast.FunctionDef, name: str, used: Mapping[str, Any], conservative: bool) -> Fraction:
+    """A factor as a function must take it: of an uncertain one the end that makes the reduction smaller."""
+    text = used["value"]
+    if conservative and "uncertainty" in used:
+        more = _sign_of(function, name) * (1 if function.name == FUNCTIONS[0] else -1)
+        text = {1: used["uncertainty"]["low"], -1: used["uncertainty"]["high"]}.get(more, text)
+    return _decimal(text) / _decimal(used["per"]) * _scale(used["unit"])
+
+
+def _sign_of(function: ast.FunctionDef, name: str) -> int:
+    """1 where more of `name` makes more of the result, -1 where it makes less, 0 where it is absent or neither."""
+    local = {node.targets[0].id: node.value for node in function.body
+             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}  # fmt: skip
+    returned = [node.value for node in function.body if isinstance(node, ast.Return) and node.value is not None]
+    signs = {sign for value in returned for sign in _signs(value, name, local, 1)}
+    return signs.pop() if len(signs) == 1 else 0
+
+
+def _signs(node: ast.expr, name: str, local: Mapping[str, ast.expr], sign: int) -> set[int]:
+    match node:
+        case ast.Name(id=found):
+            return {sign} if found == name else _signs(local[found], name, local, sign) if found in local else set()
+        case ast.UnaryOp(operand=operand):
+            return _signs(operand, name, local, -sign)
+        case ast.BinOp(left=left, op=op, right=right):
+            other = -sign if isinstance(op, ast.Sub | ast.Div) else sign
+            return _signs(left, name, local, sign) | _signs(right, name, local, other)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            tested = {0} if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(test)) else set()
+            return tested | _signs(body, name, local, sign) | _signs(orelse, name, local, sign)
+    return set()
 
 
 def _call(function: ast.FunctionDef, names: Mapping[str, Fraction]) -> Fraction:
@@ -258,14 +319,14 @@ def _check_record(record: Mapping[str, Any], packs: Mapping[str, bytes], of_deed
         raise Refused("the region is no code of GB/T 2260", "地区不是 GB/T 2260 代码")
     if record["evidence"] not in EVIDENCE:
         raise Refused(f"the evidence should be one of {EVIDENCE}", f"证据等级应为 {EVIDENCE} 之一")
-    expected = calculate(pack, record["region"], record["facts"], on)
+    expected = calculate(pack, record["region"], record["facts"], on, record["evidence"])
     for name, value in expected.items():
         if record["calculation"].get(name) != value:
             raise Refused(_difference(name, record["calculation"].get(name), value), f"{name} 与重算结果不符")
     if record["calculation"].keys() != expected.keys():
         raise Refused("the calculation has members that nobody can check", "计算中有无法核对的内容")
     _check_credited(record, expected["measured_mg"])
-    if record["national_mg"] != (nation := national_mg(pack, record["facts"], on)):
+    if record["national_mg"] != (nation := national_mg(pack, record["facts"], on, record["evidence"])):
         raise Refused(f"the national value is {nation} mg, not {record['national_mg']}", "全国值与重算结果不符")
     return f"{pack['code']} {pack['version']}  {record['day']}  {record['region']}  {expected['measured_mg']} mg"
 
@@ -286,10 +347,10 @@ def _check_time(record: Mapping[str, Any], pack: Mapping[str, Any], of_deed: boo
         raise Refused("the methodology was not in force on that day", "该方法学当日未生效")
 
 
-def national_mg(pack: Mapping[str, Any], facts: Mapping[str, int | str], on: date) -> int | None:
+def national_mg(pack: Mapping[str, Any], facts: Mapping[str, int | str], on: date, evidence: str) -> int | None:
     """What the same record comes to with the nation's numbers; None where the nation has none on that day."""
     try:
-        return int(calculate(pack, "CN", facts, on)["measured_mg"])
+        return int(calculate(pack, "CN", facts, on, evidence)["measured_mg"])
     except Refused:
         return None
 
@@ -309,7 +370,8 @@ def _check_credited(record: Mapping[str, Any], measured_mg: int) -> None:
         "ok": mg == measured_mg > 0,
         "continues": mg == measured_mg > 0,
         "no_reduction": mg == measured_mg <= 0,
-        "capped": cap_mg is not None and 0 <= mg < measured_mg and mg <= cap_mg,
+        "points_only": mg == measured_mg == 0,
+        "capped": mg == measured_mg == 0 or (cap_mg is not None and 0 <= mg < measured_mg and mg <= cap_mg),
         "rest_of_day": 0 <= mg < measured_mg,
     }
     if not fits.get(code, False):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,15 +19,19 @@ from zoneinfo import ZoneInfo
 
 import rfc8785
 
-from rules import quantification, units
-from rules.drafts import STATEMENTS, Drafts, Number, PackDraft, without_blanks
-from rules.model import Approval, ExclusionClass, Pack, Place, Region
+from rules import bands, formula, numbers, quantification, units
+from rules.bands import Band
+from rules.drafts import Drafts
+from rules.model import EVIDENCE_TIERS, Approval, ExclusionClass, Fact, Pack, Place, Region, Rules
+from rules.numbers import Number, without_blanks
+from rules.packs import STATEMENTS, PackDraft
 from rules.quantification import Method, Plan, Value
 from rules.reading import Section, StandardError
 
 __all__ = ["Standard", "StandardError", "load", "pack_json"]
 
 SHIPPED = Path(__file__).parent
+MEASURES = ("reduction", "baseline", "project", "points")
 CASE_KINDS = ("published", "cross-source", "derived")  # printed; two sources agree; computed from cited numbers
 NATION = Region(quantification.NATION, "全国", "China", "", ZoneInfo("Asia/Shanghai"))
 
@@ -56,8 +59,8 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A worked example. kind: published, cross-source or derived. measures: the reduction, or the grams for which
-    points are paid (a local tariff). origin: who says the result, as the source table puts it."""
+    """A worked example. kind: published, cross-source or derived. measures: the reduction, a step to it, or the
+    grams for which points are paid (a local tariff). origin: who says the result, as the source table puts it."""
 
     pack: Pack
     id: str
@@ -65,6 +68,7 @@ class Case:
     measures: str
     on: date
     region: str
+    evidence: str
     facts: Mapping[str, int | str]
     at_least: Fraction
     at_most: Fraction
@@ -94,6 +98,9 @@ class Standard:
     """One state of the standard: all versions of all packs. Immutable, but for the plans it keeps once built."""
 
     packs: tuple[Pack, ...]
+    drafts: tuple[Pack, ...]  # that cannot credit yet, and say what is missing
+    bands: Mapping[str, Band]
+    grids: Mapping[str, Mapping[str, Any]]
     regions: Mapping[str, Region]
     places: tuple[Place, ...]
     factors: Mapping[str, Factor]
@@ -103,7 +110,7 @@ class Standard:
     _parameters: Mapping[str, Sequence[tuple[date, int]]]
     _classes: Mapping[str, Sequence[tuple[date, ExclusionClass]]]
     _methods: Mapping[str, Method]
-    _plans: dict[tuple[str, str, str], list[Plan]] = field(default_factory=dict, repr=False)
+    _plans: dict[tuple[str, str, str, str], list[Plan]] = field(default_factory=dict, repr=False)
 
     nation = NATION
 
@@ -120,8 +127,8 @@ class Standard:
         return frozenset(fact.name for pack in self.packs for fact in pack.facts)
 
     def has_type(self, event_type: str) -> bool:
-        """Whether any pack, in force or not, measures that event type."""
-        return any(pack.event_type == event_type for pack in self.packs)
+        """Whether any pack, in force or not, or a draft, is about that event type."""
+        return any(pack.event_type == event_type for pack in (*self.packs, *self.drafts))
 
     def pack_version(self, code: str, version: str) -> Pack | None:
         """One version of a methodology, in force or not."""
@@ -159,49 +166,20 @@ class Standard:
         cap = quantification.in_force(self._methods[pack.content_sha256].caps, quantification.chain(region), on)
         return int(cap.number) if cap else None
 
-    def plan(self, pack: Pack, region: Region, choice: str, on: date) -> Plan:
+    def plan(self, pack: Pack, region: Region, choice: str, on: date, evidence: str) -> Plan:
         """The calculation for deeds begun on a day, built once for as long as no number in it changes.
 
-        Raises LookupError for an unknown choice or a day on which a factor has no value yet.
+        Raises LookupError for an unknown choice or a day on which a factor has no value yet, Outdated for one too old.
         """
-        key = (pack.content_sha256, region.code, choice)
+        key = (pack.content_sha256, region.code, choice, evidence)
         for plan in self._plans.get(key, ()):
             if plan.from_on <= on < plan.to_on:
                 return plan
-        plan = quantification.build(self._methods[pack.content_sha256], quantification.chain(region), choice, on)
+        plan = quantification.build(
+            self._methods[pack.content_sha256], quantification.chain(region), choice, on, evidence
+        )
         self._plans[key] = [*self._plans.get(key, ()), plan]
         return plan
-
-    def describe(self, pack: Pack) -> str:
-        """A pack in plain words, Chinese before English, for `tanpuhui standard show`."""
-        doc = pack_json(pack)
-        lines = [
-            f"{pack.code} {pack.version}  {pack.name_zh} / {pack.name_en}  {pack.event_type}  {pack.status}",
-            *_paragraph("status_reason", doc["status_reason"]),
-            f"in_force {pack.in_force_from} .. {pack.in_force_to or ''}",
-            f"gas_basis {pack.gas_basis}  boundary {pack.boundary}  sha256 {pack.content_sha256}",
-        ]
-        for name, text in doc["statements"].items():
-            lines += _paragraph(name, text)
-        for fact in doc["facts"]:
-            limits = [str(fact.get(limit, "")) for limit in ("minimum", "maximum")]
-            lines += _paragraph(
-                f"fact {fact['name']} {'..'.join(limits)} {fact.get('unit', '')}".strip(), fact["title"]
-            )
-            for choice, text in sorted(fact.get("values", {}).items()):
-                lines += _paragraph(f"    {choice}", text)
-        for factor in doc["factors"].values():
-            lines += _paragraph(f"factor {factor['id']} in {factor['unit']}", factor["name"])
-            lines += [
-                f"    {value['value']} / {value['per']}  {value['region']} {value['from']} .. {value.get('to', '')}"
-                f"  [{value['tier']}, {value['status']}]  {value['factor_id']}"
-                for value in factor["values"]
-            ]
-        kinds = Counter(case.kind for case in self.cases_of(pack))
-        lines.append("worked examples " + ", ".join(f"{kind} {kinds[kind]}" for kind in sorted(CASE_KINDS)))
-        if not kinds["published"]:
-            lines += _paragraph("worked examples", {"zh": "没有公布的算例", "en": "no published worked example"})
-        return "\n".join([*lines, "", doc["formula"]])
 
     def cases_of(self, pack: Pack) -> list[Case]:
         """The worked examples of a pack version."""
@@ -212,8 +190,11 @@ class Standard:
         return [self._run_case(case) for case in self.cases_of(pack)]
 
     def _run_case(self, case: Case) -> CaseResult:
-        measured = quantification.measure(self, case.pack, self.regions.get(case.region, NATION), case.facts, case.on)
-        value = Fraction(measured.lines[-1].value) / measured.lines[-1].per
+        measured = quantification.measure(
+            self, case.pack, self.regions.get(case.region, NATION), case.facts, case.on, case.evidence
+        )
+        lines = {line.name: Fraction(line.value) / line.per for line in measured.lines}
+        value = lines.get(f"{case.measures}_g", Fraction(0))
         if case.measures == "points":
             value = Fraction(measured.points_micro, self.parameter("points_per_g_micro", case.on))
         ok = case.at_least <= value <= case.at_most and case.exact_mg in (None, measured.reduction_mg)
@@ -232,13 +213,44 @@ def _dated(values: Sequence[tuple[date, T]], on: date) -> T:
     return next((value for from_on, value in reversed(values) if from_on <= on), values[0][1])
 
 
+def _rules_doc(rules: Rules) -> dict[str, Any]:
+    doc = {"conservative_bound": rules.conservative, "review_grace_days": rules.grace_days}
+    return doc | {"from": rules.from_on.isoformat(), "evidence_percent": dict(rules.percent)}
+
+
+def _pack(
+    doc: Mapping[str, Any], document: bytes, facts: Sequence[Fact], bounds: Mapping[str, int | None], selector: str
+) -> Pack:
+    speed = bounds.get("speed_max_km_per_h")
+    return Pack(
+        code=doc["code"],
+        version=doc["version"],
+        event_type=doc["event_type"],
+        name_zh=doc["name"]["zh"],
+        name_en=doc["name"]["en"],
+        category=doc["category"],
+        status=doc["status"],
+        gas_basis=doc["gas_basis"],
+        exclusion_class=doc.get("exclusion_class", ""),
+        in_force_from=date.fromisoformat(doc["in_force_from"]) if "in_force_from" in doc else date.max,
+        in_force_to=date.fromisoformat(doc["in_force_to"]) if "in_force_to" in doc else None,
+        facts=tuple(facts),
+        duration_min_s=bounds.get("duration_min_s"),
+        duration_max_s=bounds.get("duration_max_s"),
+        aggregate=doc.get("aggregate") == "true",
+        speed_max_m_per_h=None if speed is None else speed * 1000,
+        boundary=doc["boundary"],
+        region_rule=doc.get("region_rule", "start"),
+        selector=selector,
+        points_only=doc.get("measures") == "points",
+        document=document,
+        content_sha256=hashlib.sha256(document).hexdigest(),
+    )
+
+
 def pack_json(pack: Pack) -> dict[str, Any]:
     """pack.json: all a verifier needs, without YAML. `pack.document` is its canonical form."""
     return cast("dict[str, Any]", json.loads(pack.document))
-
-
-def _paragraph(name: str, text: Mapping[str, str]) -> list[str]:
-    return [f"{name}: {text['zh']}", f"    {text['en']}"]
 
 
 # --- loading --------------------------------------------------------------------------------------------------------
@@ -267,10 +279,10 @@ class _Checking:
         """The standard, when all that was read fits together. Raises StandardError."""
         for draft in self.found.drafts:
             self._check_references(draft)
-        for code, numbers in self.found.tariffs.items():
-            self._check_tariffs(code, numbers)
-        factors = {key: self._factor(doc, numbers) for key, (doc, numbers) in self.found.factors.items()}
-        tariffs = {code: self.found.close(numbers, code) for code, numbers in self.found.tariffs.items()}
+        for code, found in self.found.tariffs.items():
+            self._check_tariffs(code, found)
+        factors = {key: self._factor(doc, found) for key, (doc, found) in self.found.factors.items()}
+        tariffs = {code: numbers.close(found, code) for code, found in self.found.tariffs.items()}
         self.notes.settle()
         finished = [(draft, self._finish(draft, factors)) for draft in self.found.drafts]
         methods = {
@@ -288,10 +300,13 @@ class _Checking:
         self.notes.settle()
         return Standard(
             packs=tuple(packs),
+            drafts=tuple(sorted((self._draft(one) for one in self.found.unready), key=lambda pack: pack.code)),
+            bands=self.found.bands,
+            grids=self.found.grids,
             regions=self.found.regions,
             places=tuple(self.found.places),
             factors=factors,
-            tariffs=tuple(Tariff(code, one.value, one.doc) for code, numbers in tariffs.items() for one in numbers),
+            tariffs=tuple(Tariff(code, one.value, one.doc) for code, found in tariffs.items() for one in found),
             approvals=tuple(approval for _, approval in self.found.approvals),
             cases=tuple(cases),
             _parameters=self.found.parameters,
@@ -302,13 +317,13 @@ class _Checking:
     def _check_references(self, draft: PackDraft) -> None:
         """The formula's text, and that all factors, choices and the class exist."""
         try:
-            functions = quantification.read_formula(draft.formula)
-        except quantification.FormulaError as error:
+            functions = formula.read(draft.formula)
+        except formula.FormulaError as error:
             self.notes.add(draft.formula_file, error.line, error.code, **error.fields)
             return
-        asked = {name for function in functions for name in quantification.arguments(function)}
+        asked = {name for function in functions for name in formula.arguments(function)}
         names = {fact.name for fact in draft.facts if fact.kind == "integer"} | set(draft.bindings)
-        for name in sorted(names - asked):
+        for name in sorted(names - asked if not draft.doc["measures"] else ()):
             draft.section.mistake("formula_unused", what=name)
         choices = next((fact.values for fact in draft.facts if fact.name == draft.selector), frozenset())
         if draft.selector and not choices:
@@ -330,9 +345,9 @@ class _Checking:
     def _fact_units(self, draft: PackDraft) -> dict[str, units.Unit]:
         return {fact.name: units.parse(fact.unit) for fact in draft.facts if fact.kind == "integer"}
 
-    def _check_tariffs(self, code: str, numbers: Sequence[Number]) -> None:
+    def _check_tariffs(self, code: str, found: Sequence[Number]) -> None:
         drafts = [draft for draft in self.found.drafts if draft.doc["code"] == code]
-        for number in numbers:
+        for number in found:
             if not drafts:
                 number.section.mistake("no_pack", "pack", what=code)
             for draft in drafts:
@@ -341,49 +356,48 @@ class _Checking:
                 except LookupError as error:
                     number.section.mistake("tariff_unit", "unit", what=error.args[0])
 
-    def _factor(self, doc: dict[str, Any], numbers: Sequence[Number]) -> Factor:
-        closed = self.found.close(numbers, doc["id"])
-        document = doc | {"values": [number.doc for number in closed]}
+    def _factor(self, doc: dict[str, Any], found: Sequence[Number]) -> Factor:
+        closed = numbers.close(found, doc["id"])
+        for number in closed:
+            bands.check_number(number, self.found.bands, doc["id"])
+        document = without_blanks(doc) | {"values": [number.doc for number in closed]}
         values = tuple(number.value for number in closed)
         return Factor(doc["id"], doc["unit"], doc["gas_basis"], doc["boundary"], values, document)
+
+    def _rules(self, draft: PackDraft) -> list[Rules]:
+        """The standard's own rules by date, with what the pack credits of each evidence tier."""
+        names = {"conservative_bound": 1, "factor_review_grace_days": 365}
+        names |= {f"evidence_{tier}_percent": 100 for tier in EVIDENCE_TIERS}
+        dated = {name: self.found.parameters.get(name) or [(date.min, value)] for name, value in names.items()}
+        found = []
+        for day in sorted({from_on for values in dated.values() for from_on, _ in values}):
+            now = {name: _dated(values, day) for name, values in dated.items()}
+            percent = {tier: now[f"evidence_{tier}_percent"] for tier in EVIDENCE_TIERS} | draft.percent
+            found.append(Rules(day, bool(now["conservative_bound"]), now["factor_review_grace_days"], percent))
+        return found
+
+    def _draft(self, draft: PackDraft) -> Pack:
+        """A methodology that cannot credit: its words, and nothing that could measure."""
+        doc = without_blanks(draft.doc)
+        return _pack(doc, rfc8785.dumps(doc), [], {}, "")
 
     def _finish(self, draft: PackDraft, factors: Mapping[str, Factor]) -> Pack:
         """The pack with its canonical document: the definition, the formula's text and the factors it uses."""
         doc = without_blanks(draft.doc)
         used = sorted({factor for table in draft.bindings.values() for factor in table.values()})
         doc["factors"] = {factor: factors[factor].document for factor in used}
-        document = rfc8785.dumps(doc)
-        speed = draft.bounds["speed_max_km_per_h"]
-        return Pack(
-            code=doc["code"],
-            version=doc["version"],
-            event_type=doc["event_type"],
-            name_zh=doc["name"]["zh"],
-            name_en=doc["name"]["en"],
-            category=doc["category"],
-            status=doc["status"],
-            gas_basis=doc["gas_basis"],
-            exclusion_class=doc["exclusion_class"],
-            in_force_from=date.fromisoformat(doc["in_force_from"]),
-            in_force_to=date.fromisoformat(doc["in_force_to"]) if "in_force_to" in doc else None,
-            facts=tuple(draft.facts),
-            duration_min_s=draft.bounds["duration_min_s"],
-            duration_max_s=draft.bounds["duration_max_s"],
-            aggregate=doc.get("aggregate") == "true",
-            speed_max_m_per_h=None if speed is None else speed * 1000,
-            boundary=doc["boundary"],
-            region_rule=doc.get("region_rule", "start"),
-            selector=draft.selector,
-            document=document,
-            content_sha256=hashlib.sha256(document).hexdigest(),
-        )
+        doc["rules"] = [_rules_doc(rules) for rules in self._rules(draft)]
+        places = {value["region"] for factor in doc["factors"].values() for value in factor["values"]}
+        served = {r.code: r.grid for r in self.found.regions.values() if not r.parent and r.grid in places}
+        doc |= {"grids": served} if served else {}
+        return _pack(doc, rfc8785.dumps(doc), draft.facts, draft.bounds, draft.selector)
 
     def _method(self, draft: PackDraft, pack: Pack, factors: Mapping[str, Factor], tariffs: Sequence[Number]) -> Method:
         gram = units.parse("g")
         rates = self.found.parameters.get("points_per_g_micro", [])
         ends = [from_on for from_on, _ in rates[1:]]
         return Method(
-            functions=quantification.read_formula(draft.formula),
+            functions=formula.read(draft.formula),
             result=units.emission(pack.gas_basis, pack.boundary),
             in_force=(pack.in_force_from, pack.in_force_to or date.max),
             facts=self._fact_units(draft),
@@ -392,6 +406,9 @@ class _Checking:
                 for name, table in draft.bindings.items()
             },
             caps=[cap.value for cap in draft.caps],
+            point_caps=[cap.value for cap in draft.point_caps],
+            points_only=pack.points_only,
+            rules=self._rules(draft),
             tariffs=[tariff.value for tariff in tariffs],
             rates=[
                 Value(NATION.code, date.min if position == 0 else from_on, to_on, Fraction(rate), gram, "points")
@@ -417,6 +434,8 @@ class _Checking:
         pack = next((pack for pack in packs if (pack.code, pack.version) == name), None)
         if pack is None:
             item.mistake("no_pack", "pack", what=" ".join(name))
+        elif pack.points_only and approval.use != "points":
+            item.mistake("points_only", "use", what=approval.use)
         elif approval.use == "pool":
             lacking = [statement for statement in STATEMENTS if statement not in pack_json(pack)["statements"]]
             if lacking:
@@ -427,16 +446,32 @@ class _Checking:
         choices = next((sorted(fact.values) for fact in draft.facts if fact.name == draft.selector), [""])
         regions = sorted({value.region for value in method.values()} | {NATION.code})
         days = {day for day in method.days_of_change() if method.in_force[0] < day < method.in_force[1]}
+        plans = []
         for region in regions:
-            where = quantification.chain(self.found.regions.get(region, NATION))
+            place = self.found.regions.get(region, NATION)
             for day in sorted(days | {pack.in_force_from}):
                 for choice in choices:
                     try:
-                        quantification.build(method, where, choice, day)
-                    except quantification.FormulaError as error:
+                        plans.append(
+                            (choice, quantification.build(method, (region, *quantification.chain(place)), choice, day))
+                        )
+                    except formula.FormulaError as error:
                         self.notes.add(draft.formula_file, error.line, error.code, **error.fields)
+                    except quantification.Outdated:
+                        pass  # nothing is credited by it from that day on
                     except LookupError as error:
                         draft.section.mistake("no_value", "factors", what=error.args[0])
+        self._check_uncertain(draft, method)
+        fact_units = self._fact_units(draft)
+        bands.check_results(draft.bands, self.found.bands, draft.facts, fact_units, plans, method.result)
+
+    def _check_uncertain(self, draft: PackDraft, method: Method) -> None:
+        """An uncertain number needs a conservative end in each function that uses it."""
+        for name, choices in method.factors.items():
+            if any(value.low is not None for values in choices.values() for value in values):
+                asking = [f for f in method.functions if name in formula.arguments(f)]
+                if not all(formula.sign_of(f, name) for f in asking):
+                    draft.section.mistake("uncertain_sign", "factors", what=name)
 
     def _case(self, item: Section, pack: Pack) -> Case:
         region, facts = item.text("region", NATION.code), item.section("facts")
@@ -448,7 +483,7 @@ class _Checking:
             if not kind:
                 facts.mistake("unknown_field", name, what=name, known=", ".join(fact.name for fact in pack.facts))
             values[name] = facts.text(name) if kind == "choice" else facts.integer(name) or 0
-        scale = self.found.unit(item).scale
+        scale = numbers.unit(item).scale
         if "expected" in item:
             expected = item.number("expected")
             low, high = (expected + sign * abs(expected) * item.number("rel_tol") for sign in (-1, 1))
@@ -458,9 +493,10 @@ class _Checking:
             pack=pack,
             id=item.text("id"),
             kind=item.one_of("kind", CASE_KINDS),
-            measures=item.one_of("measures", ("reduction", "points"), "reduction"),
+            measures=item.one_of("measures", MEASURES, "reduction"),
             on=item.date("on") or date.min,
             region=region,
+            evidence=item.one_of("evidence", EVIDENCE_TIERS, "order"),
             facts=values,
             at_least=low * scale,
             at_most=high * scale,

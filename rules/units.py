@@ -19,6 +19,8 @@ GAS_BASES: dict[str, tuple[str, str, str]] = {
         "CO2 equivalent; the source does not say which GWP set",
     ),
     "CO2e-AR4": ("CO2e", "二氧化碳当量，IPCC 第四次评估报告 GWP100", "CO2 equivalent, IPCC AR4 GWP100"),
+    "CO2e-AR5": ("CO2e", "二氧化碳当量，IPCC 第五次评估报告 GWP100", "CO2 equivalent, IPCC AR5 GWP100"),
+    "CO2e-AR6": ("CO2e", "二氧化碳当量，IPCC 第六次评估报告 GWP100", "CO2 equivalent, IPCC AR6 GWP100"),
     "unstated": ("CO2e", "来源未说明气体口径", "the source does not say which gases"),
 }
 
@@ -31,7 +33,9 @@ _ATOMS: dict[str, tuple[Fraction, tuple[str, ...]]] = {
     "km": (Fraction(1000), ("distance",)),
     "pm": (Fraction(1), ("person", "distance")),  # person-metre: a metre travelled by one person
     "pkm": (Fraction(1000), ("person", "distance")),
+    "vm": (Fraction(1), ("vehicle", "distance")),
     "vkm": (Fraction(1000), ("vehicle", "distance")),
+    "Wh": (Fraction(1, 1000), ("energy",)),
     "kWh": (Fraction(1), ("energy",)),
     "MWh": (Fraction(1000), ("energy",)),
     "piece": (
@@ -40,6 +44,10 @@ _ATOMS: dict[str, tuple[Fraction, tuple[str, ...]]] = {
     ),  # a single-use article is used once; nothing made for many uses is counted by the piece
     "use": (Fraction(1), ("use",)),
     "trip": (Fraction(1), ("trip",)),
+    "step": (Fraction(1), ("step",)),
+    "l": (Fraction(1), ("volume",)),
+    "m3": (Fraction(1000), ("volume",)),
+    "h": (Fraction(1), ("time",)),
 }
 
 

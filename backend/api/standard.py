@@ -58,7 +58,7 @@ class MethodologySchema(Schema):
     category = fields.String(required=True)
     name = fields.Nested(BilingualSchema, required=True)
     status = fields.String(required=True, metadata={"description": "'provisional' without the official text"})
-    in_force_from = fields.Date(required=True)
+    in_force_from = fields.Date(required=True, allow_none=True, metadata={"description": "null: a draft"})
     in_force_to = fields.Date(required=True, allow_none=True)
     sha256 = fields.String(required=True, metadata={"description": "of pack.json: /v1/standard/packs/{sha256}"})
 
@@ -118,6 +118,8 @@ class QuantifiedSchema(Schema):
     reduction_mg = fields.Integer()
     points = fields.Integer()
     daily_cap_mg = fields.Integer(allow_none=True)
+    daily_points = fields.Integer(allow_none=True)
+    warnings = fields.List(fields.Dict(), metadata={"description": "{code, zh, en}: numbers past their review date"})
     tariff = fields.String(allow_none=True, metadata={"description": "the local tariff that sets the points"})
     methodology = fields.Dict()
     receipt = fields.Dict(metadata={"description": "steps and sources; replayed offline like a deed's"})

@@ -45,6 +45,7 @@ class Latest:
     measured_mg: int
     points_micro: int
     cap_mg: int | None
+    cap_points: int | None
     apart_roots: list[int] | None
     verdict: str
     code: str

@@ -191,8 +191,8 @@ def _accounts(conn: db.Connection, people: Iterable[int]) -> dict[int, list[int]
 
 def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], row: tuple[Any, ...]) -> Known:
     (event_id, person_id, account, klass, evidence, client_id, event_ref, started_at, ended_at, day, pack, pack_version,
-     region, issuer, act, prior_issuer, prior_act, asset, facts, refusal, measured_mg, points_micro, cap_mg, root_id,
-     apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id) = row  # fmt: skip
+     region, issuer, act, prior_issuer, prior_act, asset, facts, refusal, measured_mg, points_micro, cap_mg, cap_points,
+     root_id, apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id) = row  # fmt: skip
     rule = rules.get((klass, day)) or rules.setdefault((klass, day), standard.exclusion_class(klass, day))
     where = standard.region(region)
     used = standard.pack_version(pack, pack_version)
@@ -201,7 +201,7 @@ def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], ro
     record = Record(
         event_id, EVIDENCE_TIERS.index(evidence), client_id, event_ref, micros(started_at), micros(ended_at), day,
         pack, acts((issuer, act), (prior_issuer, prior_act)), _same_facts(facts, rule),
-        refusal, measured_mg, points_micro, cap_mg, reduction_mg if fixed else None, points if fixed else 0,
+        refusal, measured_mg, points_micro, cap_mg, cap_points, reduction_mg if fixed else None, points if fixed else 0,
         deed_id if fixed else 0, asset, used is not None and used.aggregate, root_id, frozenset(apart or ()),
     )  # fmt: skip
     return Known(

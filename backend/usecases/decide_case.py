@@ -104,7 +104,7 @@ def _again(platform: Platform, latest: Latest, event_id: int, decision: str, apa
     if decision == "count":
         if latest.verdict != REFUSED or {f.name for f in pack.facts} - facts.keys():
             raise Problem("conflict", "only a refused event whose facts are complete can be counted")
-        refusal, value = "", quantification.measure(standard, pack, region, facts, latest.day)
+        refusal, value = "", quantification.measure(standard, pack, region, facts, latest.day, latest.evidence)
     own: Number = NONE if latest.code == "act_ref_conflict" else _number(latest.act_issuer, latest.act_digest)
     prior: Number = NONE if latest.code == "act_ref_conflict" else _number(latest.prior_issuer, latest.prior_digest)
     record = Record(
@@ -122,6 +122,7 @@ def _again(platform: Platform, latest: Latest, event_id: int, decision: str, apa
         measured_mg=value.reduction_mg if value else latest.measured_mg,
         points_micro=value.points_micro if value else latest.points_micro,
         cap_mg=value.daily_cap_mg if value else latest.cap_mg,
+        cap_points=value.daily_points if value else latest.cap_points,
         asset=latest.asset_digest,
         aggregate=pack.aggregate,
         root_id=latest.root_id,

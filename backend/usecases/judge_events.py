@@ -131,7 +131,12 @@ def _measured(
     ceiling = reporter.ceilings.get(message.event_type, "order")
     issuer = message.act[0] if message.act else None
     evidence = verification.evidence_tier(message.evidence, ceiling, issuer, reporter.issuer)
-    value = None if refusal else quantification.measure(standard, pack, region, facts, day)
+    value = None
+    if not refusal:
+        try:
+            value = quantification.measure(standard, pack, region, facts, day, evidence)
+        except quantification.Outdated:
+            refusal, field = "factor_outdated", "data.started_at"
     numbers = (number_digest(secret, message.act), number_digest(secret, message.prior))
     record = Record(
         event_id=event_id,
@@ -148,6 +153,7 @@ def _measured(
         measured_mg=value.reduction_mg if value else 0,
         points_micro=value.points_micro if value else 0,
         cap_mg=value.daily_cap_mg if value else None,
+        cap_points=value.daily_points if value else None,
         asset=asset_digest(secret, reporter.client_id, message.asset_ref),
         aggregate=pack.aggregate,
         root_id=event_id,

@@ -14,12 +14,12 @@ from rules.model import Pack
 
 def list_methodologies(platform: Platform) -> list[dict[str, Any]]:
     """Every version of every methodology by code, in short."""
-    return [_brief(pack) for pack in platform.standard.packs]
+    return [_brief(pack) for pack in (*platform.standard.packs, *platform.standard.drafts)]
 
 
 def show_methodology(platform: Platform, code: str) -> dict[str, Any]:
     """All versions of a methodology in full, the newest first. Raises Problem not_found."""
-    versions = [pack for pack in platform.standard.packs if pack.code == code]
+    versions = [pack for pack in (*platform.standard.drafts, *platform.standard.packs) if pack.code == code]
     if not versions:
         raise Problem("not_found")
     return {"code": code, "versions": [_full(platform, pack) for pack in reversed(versions)]}
@@ -49,7 +49,8 @@ def _brief(pack: Pack) -> dict[str, Any]:
     return {
         "code": pack.code, "version": pack.version, "event_type": pack.event_type, "category": pack.category,
         "name": {"zh": pack.name_zh, "en": pack.name_en}, "status": pack.status,
-        "in_force_from": pack.in_force_from, "in_force_to": pack.in_force_to, "sha256": pack.content_sha256,
+        "in_force_from": None if pack.status == "draft" else pack.in_force_from, "in_force_to": pack.in_force_to,
+        "sha256": pack.content_sha256,
     }  # fmt: skip
 
 

@@ -62,6 +62,7 @@ def _event(j: Judged, first: Mapping[str, Any], client_id: str, now: datetime) -
         first["verdict"], first["code"], first["stands_event"], first["deed_id"], first["reduction_mg"],
         first["points"], first["field"], j.root_id or j.event_id, sorted(r.apart) if r and r.apart else None,
         j.claim.claim_id if j.claim else None, bytes.fromhex(j.pack.content_sha256) if j.pack else None,
+        r.cap_points if r else None,
     )  # fmt: skip
 
 

@@ -46,10 +46,13 @@ def _quantify(platform: Platform, item: dict[str, Any]) -> dict[str, Any]:
     facts, code, field = verification.read_facts(pack, item["data"])
     if code:
         return _refused(code, field)
-    measured = quantification.measure(kept, pack, region, facts, on)
+    try:
+        measured = quantification.measure(kept, pack, region, facts, on, item["evidence"])
+    except quantification.Outdated:
+        return _refused("factor_outdated", "on")
     entry = receipts.Entry(
         document=pack.document, sha256=pack.content_sha256, region=region.code, day=on, evidence=item["evidence"],
-        facts=facts, measured_mg=measured.reduction_mg, code="ok" if measured.reduction_mg > 0 else "no_reduction",
+        facts=facts, measured_mg=measured.reduction_mg, code=_code(pack, measured.reduction_mg),
         reduction_mg=measured.reduction_mg, points=measured.points_micro // 1_000_000, cap_mg=measured.daily_cap_mg,
     )  # fmt: skip
     return {
@@ -57,10 +60,23 @@ def _quantify(platform: Platform, item: dict[str, Any]) -> dict[str, Any]:
         "reduction_mg": entry.reduction_mg,
         "points": entry.points,
         "daily_cap_mg": entry.cap_mg,
+        "daily_points": measured.daily_points,
         "tariff": measured.tariff_id or None,
         "methodology": _methodology(pack),
+        "warnings": [_overdue(factor_id) for factor_id in measured.overdue],
         "receipt": receipts.receipt(None, [entry]),
     }
+
+
+def _code(pack: Pack, reduction_mg: int) -> str:
+    if pack.points_only:
+        return "points_only"
+    return "ok" if reduction_mg > 0 else "no_reduction"
+
+
+def _overdue(factor_id: str) -> dict[str, str]:
+    en = f"The number {factor_id} is past its review date; it still counts during the days of grace."
+    return {"code": "review_overdue", "zh": f"数值 {factor_id} 已过复核日期，宽限期内仍可使用。", "en": en}
 
 
 def _refused(code: str, field: str) -> dict[str, Any]:
@@ -70,5 +86,5 @@ def _refused(code: str, field: str) -> dict[str, Any]:
 
 def _methodology(pack: Pack) -> Mapping[str, Any]:
     document = standard.pack_json(pack)
-    names = ("code", "version", "status", "status_reason", "name", "gas_basis", "boundary", "formula")
-    return {name: document[name] for name in names}
+    names = ("code", "version", "status", "status_reason", "name", "gas_basis", "boundary", "formula", "measures")
+    return {name: document[name] for name in names if name in document}

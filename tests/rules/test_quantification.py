@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules import quantification, standard, units
+from rules import formula, quantification, standard, units
 from rules.model import Measurement, Pack, Region
 from rules.quantification import Method, Value
 
@@ -45,7 +45,7 @@ def evaluate(node: ast.AST, names: Mapping[str, Fraction]) -> Fraction:
 
 
 def in_force(values: list[dict[str, str]], region: Region, on: date) -> dict[str, str]:
-    for code in (region.code, region.parent, "CN"):
+    for code in (region.code, region.parent, region.grid, "CN"):
         found = [value for value in values if value["region"] == code and value["from"] <= on.isoformat()]
         if found and on.isoformat() < (last := max(found, key=lambda value: value["from"])).get("to", "9999"):
             return last
@@ -145,7 +145,7 @@ def method(baseline: str, project: str = "0") -> Method:
     text = f"def baseline_g({names}):\n    return {baseline}\n\n\ndef project_g({names}):\n    return {project}\n\n\n"
     text += "def leakage_g():\n    return 0\n"
     return Method(
-        functions=quantification.read_formula(text),
+        functions=formula.read(text),
         result=(),
         in_force=(date(2024, 1, 1), date.max),
         facts=FACTS,
@@ -260,7 +260,7 @@ def test_the_days_cap_goes_with_the_measurement() -> None:
 
 
 def build(text: str) -> quantification.Plan:
-    functions = quantification.read_formula(text)
+    functions = formula.read(text)
     return quantification.build(dataclasses.replace(method("0"), functions=functions), ("CN",), "", date(2024, 1, 1))
 
 
@@ -304,7 +304,7 @@ LEAK = "\n\ndef leakage_g():\n    return 0\n"
 )
 def test_what_is_not_arithmetic_is_refused_and_never_run(body: str, code: str) -> None:
     text = f"def baseline_g(a, b, f):\n    {body}\n\n\ndef project_g():\n    return 0\n{LEAK}"
-    with pytest.raises(quantification.FormulaError) as caught:
+    with pytest.raises(formula.FormulaError) as caught:
         build(text)
     assert caught.value.code == code
     assert caught.value.line >= 2 or code == "formula_return"
@@ -327,8 +327,8 @@ def test_what_is_not_arithmetic_is_refused_and_never_run(body: str, code: str) -
     ],
 )
 def test_a_formula_file_is_three_plain_functions(text: str, code: str) -> None:
-    with pytest.raises(quantification.FormulaError) as caught:
-        quantification.read_formula(text)
+    with pytest.raises(formula.FormulaError) as caught:
+        formula.read(text)
     assert caught.value.code == code
 
 

@@ -160,4 +160,4 @@ def test_a_formula_in_a_pack_can_do_arithmetic_and_nothing_else(formula: str) ->
     pack = json.loads(raw)
     pack["formula"] = f"def baseline_g():\n return {formula}\ndef project_g():\n return 0\ndef leakage_g():\n return 0"
     with pytest.raises(replay.Refused):
-        replay.calculate(pack, "110000", receipt["records"][0]["facts"], COMMUTE_ON)
+        replay.calculate(pack, "110000", receipt["records"][0]["facts"], COMMUTE_ON, "order")

@@ -3,7 +3,7 @@
 select k.root_id, e.event_id, e.started_at, e.ended_at, e.received_at, e.event_ref, e.event_type, e.client_id,
        e.person_id, coalesce(a.person_id, e.person_id) as holder_id, e.class as klass, e.region, e.day, e.evidence,
        e.pack_code, e.pack_version, e.act_issuer, e.act_digest, e.prior_issuer, e.prior_digest, e.asset_digest,
-       e.facts, e.refusal, e.measured_mg, e.points_micro, e.cap_mg, e.apart_roots,
+       e.facts, e.refusal, e.measured_mg, e.points_micro, e.cap_mg, e.cap_points, e.apart_roots,
        coalesce(r.verdict, e.verdict) as verdict, coalesce(r.code, e.code) as code,
        case when r.event_id is null then e.stands_event else r.stands_event end as stands,
        coalesce(r.version, 0) as version, coalesce(c.seq, 0) as seq, c.content_digest,

@@ -91,7 +91,7 @@ where not exists (select from correction c where c.old_event_id = e.event_id)
 -- Everything settled of these persons and classes in these windows, with what the books say of it now.
 select e.event_id, w.person_id, e.person_id, e.class, e.evidence, e.client_id, e.event_ref, e.started_at, e.ended_at,
        e.day, e.pack_code, e.pack_version, e.region, e.act_issuer, e.act_digest, e.prior_issuer, e.prior_digest,
-       e.asset_digest, e.facts::text, e.refusal, e.measured_mg, e.points_micro, e.cap_mg, e.root_id, e.apart_roots,
+       e.asset_digest, e.facts::text, e.refusal, e.measured_mg, e.points_micro, e.cap_mg, e.cap_points, e.root_id, e.apart_roots,
        coalesce(r.verdict, e.verdict), coalesce(r.code, e.code),
        case when r.event_id is null then e.stands_event else r.stands_event end,
        case when r.event_id is null then e.deed_id else r.deed_id end,
@@ -137,7 +137,7 @@ on conflict do nothing
 copy event (event_id, started_at, ended_at, received_at, client_id, event_ref, event_type, person_id, class, pack_code,
             pack_version, region, day, evidence, act_issuer, act_digest, prior_issuer, prior_digest, asset_digest,
             facts, refusal, measured_mg, points_micro, cap_mg, verdict, code, stands_event, deed_id, reduction_mg, points, field, root_id,
-            apart_roots, claim_id, pack_sha256) from stdin
+            apart_roots, claim_id, pack_sha256, cap_points) from stdin
 
 -- name: add_reverdicts
 copy reverdict (event_id, version, person_id, verdict, code, stands_event, deed_id, reduction_mg, points,

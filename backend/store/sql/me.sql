@@ -69,7 +69,7 @@ with standing as (
     select d.* from deed d where d.deed_id = %(deed_id)s and d.person_id = %(person_id)s order by d.version desc limit 1
   ) last where last.stands
 )
-select e.started_at, e.ended_at, e.region, e.day, e.evidence, e.facts, e.measured_mg, e.cap_mg, v.content_sha256,
+select e.started_at, e.ended_at, e.region, e.day, e.evidence, e.facts, e.measured_mg, e.cap_mg, e.cap_points, v.content_sha256,
        v.pack_json, coalesce(r.code, e.code) as code, coalesce(r.reduction_mg, e.reduction_mg) as reduction_mg,
        coalesce(r.points, e.points) as points
 from standing d
