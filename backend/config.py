@@ -43,6 +43,7 @@ class Settings:
     cors_origins: tuple[str, ...]
     log_level: str
     demonstration: bool  # do the shipped demonstration approvals count?
+    standard_folders: tuple[Path, ...]  # of packs, factors and approvals that come on top of the shipped standard
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -69,6 +70,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         cors_origins=ask.origins("TANPUHUI_CORS_ORIGINS"),
         log_level=ask.choice("TANPUHUI_LOG_LEVEL", "INFO", LOG_LEVELS),
         demonstration=ask.choice("TANPUHUI_DEMONSTRATION", "1", ("0", "1")) == "1",
+        standard_folders=ask.folders("TANPUHUI_STANDARD"),
     )
     if settings.identity_url and not (settings.identity_appid and settings.identity_secret):
         ask.refuse(
@@ -83,6 +85,12 @@ def load(environ: Mapping[str, str]) -> Settings:
 def home_of(environ: Mapping[str, str]) -> Path:
     """The folder for data and secrets: TANPUHUI_HOME, else `.tanpuhui` in the checkout."""
     return Path(environ.get("TANPUHUI_HOME", "").strip() or REPOSITORY / ".tanpuhui").expanduser().absolute()
+
+
+def standard_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The folders of TANPUHUI_STANDARD, divided by the system's path separator; whether they exist is not asked."""
+    named = environ.get("TANPUHUI_STANDARD", "").split(os.pathsep)
+    return tuple(Path(name.strip()).expanduser().absolute() for name in named if name.strip())
 
 
 def _running(home: Path) -> dict[str, str]:
@@ -146,6 +154,13 @@ class _Questions:
                 f"{name} is {value!r}: set it to one of {', '.join(choices)}", f"{name} 只能取 {'、'.join(choices)}"
             )
         return value
+
+    def folders(self, name: str) -> tuple[Path, ...]:
+        found = standard_folders({name: self.values.get(name, "")})
+        for folder in found:
+            if not folder.is_dir():
+                self.refuse(f"{name} names {folder}, which is no folder", f"{name} 中的 {folder} 不是文件夹")
+        return found
 
     def origins(self, name: str) -> tuple[str, ...]:
         found = tuple(origin.strip() for origin in self.values.get(name, "").split(",") if origin.strip())

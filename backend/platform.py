@@ -30,7 +30,7 @@ class Platform:
         return cls(
             settings=settings,
             db=db.Database(settings.database_url),
-            standard=standard.load(),
+            standard=standard.load(*settings.standard_folders),
             redis=queue.connect(settings.redis_url),
             keys=auth.signing_keys(settings.signing_keys),
         )

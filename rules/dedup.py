@@ -332,7 +332,7 @@ def _amount_code(record: Record, rest_mg: int, cut: bool, heads: Mapping[int, in
     if cut:
         return "capped"
     if record.measured_mg <= 0:
-        return "points_only" if record.points_micro else "no_reduction"
+        return "points_only" if _points_micro(record, 0) else "no_reduction"
     if rest_mg < record.measured_mg:
         return "rest_of_day"
     return "continues" if record.event_id in heads else "ok"

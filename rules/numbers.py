@@ -23,7 +23,7 @@ class Number(NamedTuple):
 
 def without_blanks(doc: Mapping[str, Any]) -> dict[str, Any]:
     """A document without what says nothing."""
-    return {name: value for name, value in doc.items() if value not in ("", None, {})}
+    return {name: value for name, value in doc.items() if value not in ("", None, {}, [])}
 
 
 def origin(item: Section) -> dict[str, Any]:

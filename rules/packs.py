@@ -86,8 +86,10 @@ def _read_method(section: Section, root: Path, folder: Path, regions: Collection
         "in_force_to": ends.isoformat() if ends else "",
         "facts": fact_docs,
         "bounds": limits,
+        "bands": [{name: item.text(name) for name in ("of", "per", "band")} for item in draft.bands],
         "caps": list({id(cap.doc): cap.doc for cap in (*draft.caps, *draft.point_caps)}.values()),
         "formula": draft.formula,
+        "shared_formula": section.text("formula", ""),
         "bindings": draft.bindings,
     }
 
@@ -108,7 +110,8 @@ def _formula(section: Section, root: Path, folder: Path) -> tuple[str, str]:
         return "", name
     if not shared or "quantity" not in text:
         return text, name
-    return re.sub(r"\bquantity\b", section.name("quantity", _RESERVED) or "quantity", text), name
+    head, blank, body = text.partition("\n\n")
+    return head + blank + re.sub(r"\bquantity\b", section.name("quantity", _RESERVED) or "quantity", body), name
 
 
 def _facts(section: Section) -> tuple[list[Fact], list[dict[str, Any]]]:

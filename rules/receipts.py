@@ -22,7 +22,7 @@ class Entry:
     """One record of a deed, as it was judged. started_at, ended_at: RFC 3339 with the region's zone; None in a dry run.
 
     document: the pack.json that judged it. measured_mg: what the engine measured. code, reduction_mg, points: what was
-    credited of it. cap_mg: the day's cap it came under.
+    credited of it. cap_mg, cap_points: the day's caps it came under.
     """
 
     document: bytes
@@ -36,6 +36,7 @@ class Entry:
     reduction_mg: int
     points: int
     cap_mg: int | None
+    cap_points: int | None = None
     started_at: str | None = None
     ended_at: str | None = None
 
@@ -78,5 +79,6 @@ def _record(entry: Entry) -> dict[str, Any]:
         "national_mg": replay.national_mg(pack, entry.facts, entry.day, entry.evidence),
         "credited": {
             "code": entry.code, "reduction_mg": entry.reduction_mg, "points": entry.points, "cap_mg": entry.cap_mg,
+            "cap_points": entry.cap_points,
         },
     }  # fmt: skip

@@ -53,7 +53,9 @@ def calculate(
     """
     _check_facts(pack, facts)
     names = {f["name"]: int(facts[f["name"]]) * _scale(f["unit"]) for f in pack["facts"] if f["kind"] == "integer"}
-    chosen = {name: _factor(pack, name, table, facts, region, on) for name, table in sorted(pack["bindings"].items())}
+    chosen = {
+        name: _factor(pack, name, table, facts, region, on) for name, table in sorted(pack.get("bindings", {}).items())
+    }
     rules = _rules(pack, on)
     for used in chosen.values():
         _check_review(used, on, rules["review_grace_days"])

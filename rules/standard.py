@@ -262,8 +262,13 @@ def load(*extra_folders: Path) -> Standard:
     A later folder may add packs, versions, factors, tariffs, approvals, parameters and dated values of factors that are
     there already; it cannot change what is written. Raises StandardError telling every mistake found.
     """
+    return load_alone(SHIPPED, *extra_folders)
+
+
+def load_alone(*folders: Path) -> Standard:
+    """Nothing but what these folders hold; the first must have regions and parameters. Raises StandardError."""
     found = Drafts()
-    for folder in (SHIPPED, *extra_folders):
+    for folder in folders:
         found.read(folder)
     found.notes.settle()
     return _Checking(found).standard()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
+
+from psycopg.rows import dict_row
 
 from backend.store import db, statements
 
@@ -27,6 +29,16 @@ def partner_figures(
         conn, SQL["partner_figures"], clients=list(clients), types=list(types), first_on=date(year, 1, 1),
         last_on=date(year, 12, 31), late_after_h=list(late_after_h),
     )  # fmt: skip
+
+
+def credited(conn: db.Connection, from_on: date, to_on: date) -> Iterator[dict[str, Any]]:
+    """{event_type, region, day, evidence, facts} of every record that counts, of civil days in [from_on, to_on).
+
+    A row at a time: the whole would not fit in memory. The transaction must stay open.
+    """
+    with conn.cursor(name="credited", row_factory=dict_row) as cursor:
+        cursor.itersize = 10_000
+        yield from cursor.execute(SQL["credited"], {"from_on": from_on, "to_on": to_on})
 
 
 def twins(conn: db.Connection, since: datetime, chance_ppm: int, common_ppm: int) -> list[dict[str, Any]]:

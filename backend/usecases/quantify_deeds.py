@@ -54,6 +54,7 @@ def _quantify(platform: Platform, item: dict[str, Any]) -> dict[str, Any]:
         document=pack.document, sha256=pack.content_sha256, region=region.code, day=on, evidence=item["evidence"],
         facts=facts, measured_mg=measured.reduction_mg, code=_code(pack, measured.reduction_mg),
         reduction_mg=measured.reduction_mg, points=measured.points_micro // 1_000_000, cap_mg=measured.daily_cap_mg,
+        cap_points=measured.daily_points,
     )  # fmt: skip
     return {
         "code": entry.code,

@@ -27,7 +27,8 @@ def show_receipt(platform: Platform, person_id: int, deed_id: int) -> bytes:
 def _entry(platform: Platform, row: dict[str, Any]) -> Entry:
     region = platform.standard.region(row["region"]) or platform.standard.nation
     started_at, ended_at = (row[name].astimezone(region.timezone).isoformat() for name in ("started_at", "ended_at"))
-    names = ("region", "day", "evidence", "facts", "measured_mg", "code", "reduction_mg", "points", "cap_mg")
+    names = ("region", "day", "evidence", "facts", "measured_mg", "code", "reduction_mg", "points", "cap_mg",
+             "cap_points")  # fmt: skip
     return Entry(
         document=row["pack_json"].encode(),
         sha256=row["content_sha256"],

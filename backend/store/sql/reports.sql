@@ -104,3 +104,14 @@ with placed as (
 )
 select f.one, f.other, f.identical, f.chance_ppb, f.evidence, w.records as records_one, v.records as records_other
 from flagged f join whole w on w.person_id = f.one join whole v on v.person_id = f.other
+
+-- name: credited
+-- Every record that counts, of civil days in a span, as its methodology was told of it.
+select e.event_type, e.region, e.day, e.evidence, e.facts
+from event e
+left join lateral (
+  select r.verdict from reverdict r where r.event_id = e.event_id order by r.version desc limit 1
+) r on true
+where e.day >= %(from_on)s and e.day < %(to_on)s
+  and e.started_at between %(from_on)s::date - interval '2 days' and %(to_on)s::date + interval '2 days'
+  and coalesce(r.verdict, e.verdict) = 'credited'

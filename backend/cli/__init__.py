@@ -6,19 +6,17 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 import psycopg
-import psycopg_pool
 
 from backend import auth, config
+from backend.cli import standard, verify
+from backend.cli.terminal import TERMINAL, opened, say
 from backend.embedded import up
-from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import clients, migrate
 from backend.usecases import (
@@ -32,10 +30,8 @@ from backend.usecases import (
     share_key,
     withdraw_claims,
 )
-from rules import show, standard
 
 PURPOSES = ("points", "pool", "budget", "statistics")
-TERMINAL = "terminal"  # who did it, where no client is logged in
 EXPORT_PAGE = 20_000
 
 
@@ -48,28 +44,9 @@ def main() -> None:
     """
 
 
-@contextmanager
-def opened() -> Iterator[Platform]:
-    """The platform of the environment, with what goes wrong said in a sentence."""
-    try:
-        platform = Platform.open(os.environ)
-        try:
-            yield platform
-        finally:
-            platform.close()
-    except (config.SettingsError, standard.StandardError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    except Problem as problem:
-        raise click.ClickException(problem.detail or problem.code) from None
-    except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
-        raise click.ClickException("the database does not answer: is `tanpuhui up` running?") from None
-
-
-def say(text: str) -> None:
-    click.echo(text, err=True)
-
-
 main.add_command(up.up)
+main.add_command(standard.group)
+main.add_command(verify.group)
 
 
 @main.group()
@@ -353,48 +330,6 @@ def keys_new(file: Path) -> None:
     file.write_text(json.dumps(private) + "\n")
     Path(f"{file}.pub").write_text(json.dumps(public) + "\n")
     say(f"private key in {file}, public key in {file}.pub")
-
-
-@main.group("standard")
-def standard_group() -> None:
-    """The standard: methodologies, factors, parameters."""
-
-
-@standard_group.command("check")
-@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
-def standard_check(folders: tuple[Path, ...]) -> None:
-    """Load every pack and explain every mistake with file and line."""
-    try:
-        loaded = standard.load(*folders)
-    except standard.StandardError as error:
-        raise click.ClickException(str(error)) from None
-    for pack in loaded.packs:
-        click.echo(f"{pack.code} {pack.version}\t{pack.status}\t{pack.name_zh} · {pack.name_en}")
-
-
-@standard_group.command("test")
-def standard_test() -> None:
-    """Run the worked examples of every pack."""
-    failed = 0
-    loaded = standard.load()
-    for pack in loaded.packs:
-        for case in loaded.run_cases(pack):
-            failed += not case.ok
-            click.echo(f"{'ok  ' if case.ok else 'FAIL'}\t{pack.code}\t{case}")
-    if failed:
-        raise click.ClickException(f"{failed} cases failed")
-
-
-@standard_group.command("show")
-@click.argument("code")
-def standard_show(code: str) -> None:
-    """What a methodology says."""
-    loaded = standard.load()
-    found = [pack for pack in (*loaded.packs, *loaded.drafts) if pack.code == code]
-    if not found:
-        raise click.ClickException(f"no pack {code!r}; there are: {', '.join(sorted({p.code for p in loaded.packs}))}")
-    for pack in found:
-        click.echo(show.describe(loaded, pack))
 
 
 @main.command()
