@@ -73,11 +73,7 @@ def _formula(pack: Pack, doc: Mapping[str, Any]) -> str:
         return "-"
     if pack.points_only:
         return "tariff"
-    shared = {
-        path.read_text("utf-8").partition("\n")[0]: path.stem
-        for path in (SHIPPED / "methodologies" / "shared").glob("*.py")
-    }
-    return shared.get(str(doc["formula"]).partition("\n")[0], "own")
+    return str(doc.get("shared_formula", "own"))
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> str:
