@@ -82,6 +82,7 @@ class MethodologyVersionSchema(MethodologySchema):
         keys=fields.String(), values=fields.Integer(), required=True,
         metadata={"description": "worked examples: published, cross-source, derived (which prove stability only)"},
     )  # fmt: skip
+    words = fields.Dict(required=True, metadata={"description": "the formula in words: baseline, project, leakage"})
     pack = fields.Dict(required=True, metadata={"description": "pack.json"})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.errors import Problem
 from backend.platform import Platform
-from rules import quantification, standard
+from rules import quantification, standard, words
 from rules.model import Pack
 
 
@@ -68,5 +68,11 @@ def _full(platform: Platform, pack: Pack) -> dict[str, Any]:
         for a in platform.standard.approvals
         if (a.pack_code, a.pack_version) == (pack.code, pack.version)
     ]
+    pack_json = standard.pack_json(pack)
     cases = {kind: kinds[kind] for kind in standard.CASE_KINDS}
-    return _brief(pack) | {"approvals": approvals, "cases": cases, "pack": standard.pack_json(pack)}
+    return _brief(pack) | {
+        "approvals": approvals,
+        "cases": cases,
+        "words": words.of_formula(pack_json),
+        "pack": pack_json,
+    }
