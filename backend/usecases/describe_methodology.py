@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from backend.errors import Problem
 from backend.platform import Platform
 from backend.usecases import list_methodologies
 from rules import quantification, words
@@ -55,7 +55,7 @@ def region_name(platform: Platform, code: str) -> dict[str, str]:
 def _example(platform: Platform, case: Case) -> dict[str, Any]:
     region = platform.standard.region(case.region) or platform.standard.nation
     measured = quantification.measure(platform.standard, case.pack, region, case.facts, case.on, case.evidence)
-    steps = [(line.name.removesuffix("_g"), f"{line.value / line.per:.10g}") for line in measured.lines]
+    steps = [(line.name.removesuffix("_g"), _readable(line.value / line.per)) for line in measured.lines]
     return {
         "case": case,
         "region": {"zh": region.name_zh, "en": region.name_en},
@@ -66,16 +66,25 @@ def _example(platform: Platform, case: Case) -> dict[str, Any]:
 
 
 def _headline(platform: Platform, pack: Pack) -> dict[str, Any] | None:
-    """Grams a unit, nation-wide, on the first day in force: of the first choice where there are several."""
+    """Grams a unit, nation-wide, on the first day in force; from the least to the most where there are kinds."""
     integers = [fact for fact in pack.facts if fact.kind == "integer"]
     if pack.points_only or pack.status == "draft" or not integers:
         return None
-    size = {"pm": 1000, "g": 1000, "Wh": 1000, "l": 1000}.get(integers[0].unit, 1)
+    unit, size = _HUMAN.get(integers[0].unit, ("use", 1))
     amount = max(size, integers[0].minimum or 0)
-    facts: dict[str, int | str] = {f.name: amount if f.kind == "integer" else min(f.values) for f in pack.facts}
-    try:
+    choices = next((sorted(fact.values) for fact in pack.facts if fact.kind == "choice"), [""])
+    found = []
+    for choice in choices:
+        facts: dict[str, int | str] = {f.name: amount if f.kind == "integer" else choice for f in pack.facts}
         measured = quantification.measure(platform.standard, pack, platform.standard.nation, facts, pack.in_force_from)
-    except LookupError:
-        raise Problem("internal") from None
-    unit = {"pm": "km", "g": "kg", "Wh": "kWh", "l": "m3"}.get(integers[0].unit, "use")
-    return {"grams": f"{measured.lines[-1].value / measured.lines[-1].per * size / amount:.4g}", "unit": unit}
+        found.append(measured.lines[-1].value / measured.lines[-1].per * size / amount)
+    ends = dict.fromkeys((_readable(min(found)), _readable(max(found))))
+    return {"grams": " – ".join(ends), "unit": unit}
+
+
+_HUMAN = {"pm": ("km", 1000), "g": ("kg", 1000), "Wh": ("kWh", 1000), "l": ("m³", 1000)}
+
+
+def _readable(grams: Decimal) -> str:
+    """To two places, none where they say nothing."""
+    return f"{grams:,.2f}".rstrip("0").rstrip(".").replace("-", "−")

@@ -10,12 +10,12 @@ from rules import standard
 from rules.reading import MISTAKES, Mistake
 
 CYCLING = standard.SHIPPED / "methodologies" / "cycling"
-FORMULA = "methodologies/strolling/formula.py"
-PACK = "methodologies/strolling/methodology.yaml"
-FACTORS = "factors/strolling.yaml"
+FORMULA = "methodologies/hiking/formula.py"
+PACK = "methodologies/hiking/methodology.yaml"
+FACTORS = "factors/hiking.yaml"
 
 FACTOR = """factors:
-  - id: strolling.shoes
+  - id: hiking.shoes
     name: {zh: 鞋, en: Shoes}
     unit: kgCO2e/pkm
     gas_basis: CO2e
@@ -30,12 +30,12 @@ FACTOR = """factors:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A sound pack of its own, `strolling`, beside the shipped ones."""
+    """A sound pack of its own, `hiking`, beside the shipped ones."""
     root = tmp_path / "city"
     for name in ("methodology.yaml", "formula.py"):
-        text = (CYCLING / name).read_text("utf-8").replace("code: cycling", "code: strolling")
-        text = text.replace("cycling.v1", "strolling.v1").replace("travel.cycling_per_pkm", "strolling.shoes")
-        path = root / "methodologies" / "strolling" / name
+        text = (CYCLING / name).read_text("utf-8").replace("code: cycling", "code: hiking")
+        text = text.replace("cycling.v1", "hiking.v1").replace("travel.cycling_per_pkm", "hiking.shoes")
+        path = root / "methodologies" / "hiking" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     (root / "factors").mkdir()
@@ -60,7 +60,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_a_sound_pack_loads(folder: Path) -> None:
-    assert standard.load(folder).has_type("strolling.v1")
+    assert standard.load(folder).has_type("hiking.v1")
 
 
 # file, what stands there, what a slip makes of it, where it is told (text on that line), the code, words of the telling
@@ -85,8 +85,8 @@ SLIPS = [
     (FACTORS, "    values:\n      - value", "    values:\n        value", "values:", "not_a_list", "behind '-'"),
     (FACTORS, "    values:", "    unit: kgCO2e/km\n    values:", "CO2e/km", "twice", "'unit' is written twice"),
     (FACTORS, "    unit: ", "   unit: ", "unit", "yaml", "not valid YAML"),
-    (FACTORS, "id: strolling.shoes", "id: strolling.socks", "factors:", "no_factor", "no factor 'strolling.shoes'"),
-    (FACTORS, "id: strolling.shoes", "id: travel.metro_per_pkm", "id: travel", "redefined", "another unit, gas basis"),
+    (FACTORS, "id: hiking.shoes", "id: hiking.socks", "factors:", "no_factor", "no factor 'hiking.shoes'"),
+    (FACTORS, "id: hiking.shoes", "id: travel.metro_per_pkm", "id: travel", "redefined", "another unit, gas basis"),
     (FACTORS, "from: 2024-01-01", "from: 2025-01-01", "factors:", "no_value", "no value on 2024-01-01"),
     (PACK, "unit: pm", "unit: metre", "unit: metre", "unit", "'metre' is no unit"),
     (PACK, "fact: distance_m", "fact: Distance", "fact: Distance", "not_a_name", "lower-case letters"),
@@ -98,11 +98,11 @@ SLIPS = [
     (PACK, "exclusion_class: mobility", "exclusion_class: feet", "exclusion_class", "no_class", "'feet'"),
     (PACK, "in_force_from: 2024-01-01", "in_force_from: soon", "in_force_from", "not_a_date", "2025-08-01"),
     (PACK, "  cycling: {factor", "  Cycling: {factor", "Cycling:", "not_a_name", "lower-case letters"),
-    (PACK, "strolling.shoes}", "strolling.shoes}\n  hats: {factor: strolling.shoes}", "code:", "formula_unused", "'hats'"),
+    (PACK, "hiking.shoes}", "hiking.shoes}\n  hats: {factor: hiking.shoes}", "code:", "formula_unused", "'hats'"),
     (PACK, "statements:", "statement:", "code:", "missing", "'statements'"),
     (PACK, "    dated_on: \"2022\"\n", "", "    zh: 23%", "missing", "'dated_on'"),
-    (PACK, "event_type: strolling.v1", "event_type: cycling.v1", "in_force_from", "both_in_force", "at the same time"),
-    (PACK, "code: strolling", "code: cycling", "version", "same_version", "cycling 1.0.0 is defined twice"),
+    (PACK, "event_type: hiking.v1", "event_type: cycling.v1", "in_force_from", "both_in_force", "at the same time"),
+    (PACK, "code: hiking", "code: cycling", "version", "same_version", "cycling 1.0.0 is defined twice"),
     (FORMULA, "distance_m * cycling", "distance_m * 0.0072", "* 0.0072", "formula_float", "from a factor"),
     (FORMULA, "distance_m * cycling", "pow(distance_m, 2)", "pow", "formula_forbidden", "pow(distance_m, 2)"),
     (FORMULA, "distance_m * cycling", "distance_m.real * cycling", ".real", "formula_forbidden", "distance_m.real"),
@@ -167,7 +167,7 @@ def test_two_values_for_one_day_are_a_mistake_also_in_two_files(folder: Path) ->
     (folder / "factors/z.yaml").write_text(again, "utf-8")
     [mistake] = mistakes(folder)
     assert (mistake.file, mistake.line, mistake.code) == ("city/factors/z.yaml", 9, "overlap")
-    assert "strolling.shoes has two values in force at once in CN from 2024-01-01" in mistake.en
+    assert "hiking.shoes has two values in force at once in CN from 2024-01-01" in mistake.en
 
 
 def test_a_value_cannot_slip_in_between_two_others(folder: Path) -> None:
@@ -183,17 +183,19 @@ def test_every_choice_needs_its_factor(folder: Path) -> None:
     values = "{left: {zh: 左, en: left}, right: {zh: 右, en: right}}"
     shoe = f"  - {{fact: shoe, kind: choice, name: {{zh: 鞋, en: Shoe}}, values: {values}}}\n"
     edit(folder / PACK, "facts:\n", f"facts:\n{shoe}")
-    edit(folder / PACK, "  cycling: {factor: strolling.shoes}", "  cycling: {by: shoe, factors: {left: strolling.shoes}}")
+    edit(
+        folder / PACK, "  cycling: {factor: hiking.shoes}", "  cycling: {by: shoe, factors: {left: hiking.shoes}}"
+    )
     [mistake] = mistakes(folder)
     assert (mistake.code, mistake.en) == ("no_choice", "no factor is given for the choice 'right'")
-    edit(folder / PACK, "{left: strolling.shoes}", "{left: strolling.shoes, right: strolling.shoes}")
+    edit(folder / PACK, "{left: hiking.shoes}", "{left: hiking.shoes, right: hiking.shoes}")
     standard.load(folder)
     edit(folder / PACK, "by: shoe", "by: sock")
     assert [mistake.code for mistake in mistakes(folder)] == ["not_one_of"]
 
 
 def test_a_pack_that_leaves_a_statement_out_cannot_be_approved_for_the_pool(folder: Path) -> None:
-    one = "pack: strolling, version: 1.0.0, region: CN, use: pool, from: 2024-01-01, body: B, document: D"
+    one = "pack: hiking, version: 1.0.0, region: CN, use: pool, from: 2024-01-01, body: B, document: D"
     approval = f"approvals:\n  - {{{one}}}\n"
     (folder / "approvals.yaml").write_text(approval, "utf-8")
     standard.load(folder)
@@ -211,8 +213,8 @@ def test_a_pack_that_leaves_a_statement_out_cannot_be_approved_for_the_pool(fold
     ("tariff", "code"),
     [
         ("pack: flying, unit: gCO2/pkm", "no_pack"),
-        ("pack: strolling, unit: gCO2/kWh", "tariff_unit"),
-        ("pack: strolling, unit: gCO2/mile", "unit"),
+        ("pack: hiking, unit: gCO2/kWh", "tariff_unit"),
+        ("pack: hiking, unit: gCO2/mile", "unit"),
     ],
 )
 def test_a_tariff_must_fit_its_pack(folder: Path, tariff: str, code: str) -> None:
@@ -226,7 +228,7 @@ def test_a_tariff_must_fit_its_pack(folder: Path, tariff: str, code: str) -> Non
 def test_a_case_must_name_facts_and_a_region_that_exist(folder: Path) -> None:
     case = "id: X, kind: derived, origin: us, title: T, source: S, on: 2024-06-01, unit: gCO2e, at_least: 0, at_most: 1"
     text = f"cases:\n  - {{{case}, region: '999900', facts: {{distance: 5}}}}\n"
-    (folder / "methodologies/strolling/cases.yaml").write_text(text, "utf-8")
+    (folder / "methodologies/hiking/cases.yaml").write_text(text, "utf-8")
     assert {mistake.code for mistake in mistakes(folder)} == {"no_region", "unknown_field"}
 
 

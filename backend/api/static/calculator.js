@@ -66,7 +66,7 @@ function steps(calculation) {
   for (const step of calculation.steps) {
     const row = table.insertRow();
     row.append(element("th", say(step.name.replace("_g", ""))));
-    const value = step.per === "1" ? step.value : `${step.value} / ${step.per}`;
+    const value = step.per === "1" ? step.value : `≈ ${(Number(step.value) / Number(step.per)).toFixed(3)}`; // the receipt has it exactly
     row.append(element("td", `${value} gCO₂e`, { className: "number" }));
   }
   return table;
@@ -82,10 +82,11 @@ function words(version) {
   return list;
 }
 
-function sources(calculation) {
+function sources(calculation, pack) {
   const list = element("ul");
   for (const factor of calculation.factors) {
-    const item = element("li", `${factor.value}${factor.per === "1" ? "" : ` / ${factor.per}`} ${factor.unit} · ${factor.source} ${factor.source_ref ?? ""} [${factor.tier}]`);
+    const number = `${factor.value}${factor.per === "1" ? "" : ` / ${factor.per}`} ${factor.unit === "1" ? "" : factor.unit}`;
+    const item = element("li", `${say(pack.factors[factor.id].name)}: ${number} · ${factor.source} ${factor.source_ref ?? ""} [${factor.tier}]`);
     if (factor.caveat) item.append(element("br"), element("small", say(factor.caveat)));
     list.append(item);
   }
@@ -122,7 +123,7 @@ function answer(code, told) {
   for (const use of new Set(version.approvals.map((a) => a.use))) badges.append(element("i", say(use), { className: "badge use" }));
   parts.push(badges);
   for (const warning of told.warnings ?? []) parts.push(element("p", say(warning), { className: "note" }));
-  if (told.code !== "points_only") parts.push(element("h2", say("how")), steps(record.calculation), words(version), element("h2", say("sources")), sources(record.calculation));
+  if (told.code !== "points_only") parts.push(element("h2", say("how")), steps(record.calculation), words(version), element("h2", say("sources")), sources(record.calculation, version.pack));
   parts.push(element("p"), download(told.receipt));
   parts.at(-2).append(element("a", `${say("read_more")} →`, { href: `/standard/${code}?lang=${language}` }));
   return parts;
