@@ -21,7 +21,7 @@ FACTOR = """factors:
     gas_basis: CO2e
     boundary: cradle-to-gate
     values:
-      - value: 0.001
+      - value: 0.004
         from: 2024-01-01
         factor_id: TEST
         status: published
@@ -68,15 +68,15 @@ SLIPS = [
     (FACTORS, "unit: kgCO2e/pkm", "unit: kgCO2e/pmk", "unit: ", "unit", "'pmk' is no unit we know"),
     (FACTORS, "gas_basis: CO2e", "gas_basis: CO2", "unit: ", "unit", "write CO2"),
     (FACTORS, "gas_basis: CO2e", "gas_basis: GHG", "gas_basis: GHG", "not_one_of", "CO2e-AR4"),
-    (FACTORS, "value: 0.001", "value: 0,001", "value: 0,001", "not_a_number", "decimal number such as 0.239"),
-    (FACTORS, "value: 0.001", "value: .inf", "value: .inf", "not_a_number", "decimal number"),
-    (FACTORS, "value: 0.001", "value: 1e999", "value: 1e999", "not_a_number", "decimal number"),
-    (FACTORS, "value: 0.001", "value: 0.001\n        per: 0", "per: 0", "not_a_number", "'per'"),
+    (FACTORS, "value: 0.004", "value: 0,001", "value: 0,001", "not_a_number", "decimal number such as 0.239"),
+    (FACTORS, "value: 0.004", "value: .inf", "value: .inf", "not_a_number", "decimal number"),
+    (FACTORS, "value: 0.004", "value: 1e999", "value: 1e999", "not_a_number", "decimal number"),
+    (FACTORS, "value: 0.004", "value: 0.004\n        per: 0", "per: 0", "not_a_number", "'per'"),
     (FACTORS, "from: 2024-01-01", "from: 1.1.2024", "from: 1.1.2024", "not_a_date", "2025-08-01"),
     (FACTORS, "from: 2024-01-01", "from: 2024-02-30", "from: 2024-02-30", "not_a_date", "2025-08-01"),
     (FACTORS, "from: 2024-01-01", "from: 2024-01-01\n        to: 2023-01-01", "to: 2023", "empty_time", "not after"),
     (FACTORS, "from: 2024-01-01", "from: 2024-01-01\n        region: '999900'", "'999900'", "no_region", "regions.csv"),
-    (FACTORS, "factor_id: TEST", "factor: TEST", "value: 0.001", "missing", "'factor_id' is missing"),
+    (FACTORS, "factor_id: TEST", "factor: TEST", "value: 0.004", "missing", "'factor_id' is missing"),
     (FACTORS, "factor_id: TEST", "factor_id: T\n        sauce: x", "sauce", "unknown_field", "'sauce' is not known"),
     (FACTORS, "status: published", "status: provisional", "status", "caveat", "must say why"),
     (FACTORS, "status: published", "status: sure", "status", "not_one_of", "provisional, published"),
@@ -153,7 +153,7 @@ def test_a_pack_cannot_claim_another_boundary_than_its_numbers_have(folder: Path
 
 def test_a_region_cannot_override_the_boundary_while_the_pack_is_in_force(folder: Path) -> None:
     value = (
-        "{region: '420100', value: 0.002, boundary: gate-to-grave, from: 2024-01-01, factor_id: T, status: published}"
+        "{region: '420100', value: 0.005, boundary: gate-to-grave, from: 2024-01-01, factor_id: T, status: published}"
     )
     edit(folder / FACTORS, "status: published\n", f"status: published\n      - {value}\n")
     [mistake] = mistakes(folder)
@@ -163,7 +163,7 @@ def test_a_region_cannot_override_the_boundary_while_the_pack_is_in_force(folder
 
 
 def test_two_values_for_one_day_are_a_mistake_also_in_two_files(folder: Path) -> None:
-    again = FACTOR.replace("0.001", "0.002")
+    again = FACTOR.replace("0.004", "0.005")
     (folder / "factors/z.yaml").write_text(again, "utf-8")
     [mistake] = mistakes(folder)
     assert (mistake.file, mistake.line, mistake.code) == ("city/factors/z.yaml", 9, "overlap")
@@ -173,7 +173,7 @@ def test_two_values_for_one_day_are_a_mistake_also_in_two_files(folder: Path) ->
 def test_a_value_cannot_slip_in_between_two_others(folder: Path) -> None:
     values = "".join(
         f"      - {{value: {n}, from: {day}, to: {end}, factor_id: T, status: published}}\n"
-        for n, day, end in ((2, "2025-01-01", "2026-01-01"), (3, "2025-06-01", "2027-01-01"))
+        for n, day, end in ((0.005, "2025-01-01", "2026-01-01"), (0.006, "2025-06-01", "2027-01-01"))
     )
     edit(folder / FACTORS, "status: published\n", f"status: published\n{values}")
     assert [mistake.code for mistake in mistakes(folder)] == ["overlap"]
@@ -183,9 +183,7 @@ def test_every_choice_needs_its_factor(folder: Path) -> None:
     values = "{left: {zh: 左, en: left}, right: {zh: 右, en: right}}"
     shoe = f"  - {{fact: shoe, kind: choice, name: {{zh: 鞋, en: Shoe}}, values: {values}}}\n"
     edit(folder / PACK, "facts:\n", f"facts:\n{shoe}")
-    edit(
-        folder / PACK, "  cycling: {factor: hiking.shoes}", "  cycling: {by: shoe, factors: {left: hiking.shoes}}"
-    )
+    edit(folder / PACK, "  cycling: {factor: hiking.shoes}", "  cycling: {by: shoe, factors: {left: hiking.shoes}}")
     [mistake] = mistakes(folder)
     assert (mistake.code, mistake.en) == ("no_choice", "no factor is given for the choice 'right'")
     edit(folder / PACK, "{left: hiking.shoes}", "{left: hiking.shoes, right: hiking.shoes}")
@@ -233,7 +231,7 @@ def test_a_case_must_name_facts_and_a_region_that_exist(folder: Path) -> None:
 
 
 def test_all_mistakes_are_told_at_once_in_order_and_in_both_languages(folder: Path) -> None:
-    edit(folder / FACTORS, "value: 0.001", "value: much")
+    edit(folder / FACTORS, "value: 0.004", "value: much")
     edit(folder / PACK, "category: travel", "category: fun")
     edit(folder / PACK, "daily_mg: 2400000", "daily_mg: many")
     told = mistakes(folder)
