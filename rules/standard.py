@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,8 +18,9 @@ from zoneinfo import ZoneInfo
 
 import rfc8785
 
-from rules import bands, formula, numbers, quantification, units
+from rules import bands, cases, formula, numbers, quantification, units
 from rules.bands import Band
+from rules.cases import CASE_KINDS, MEASURES, Case, CaseResult
 from rules.drafts import Drafts
 from rules.model import EVIDENCE_TIERS, Approval, ExclusionClass, Fact, Pack, Place, Region, Rules
 from rules.numbers import Number, without_blanks
@@ -28,11 +28,9 @@ from rules.packs import STATEMENTS, PackDraft
 from rules.quantification import Method, Plan, Value
 from rules.reading import Section, StandardError
 
-__all__ = ["Standard", "StandardError", "load", "pack_json"]
+__all__ = ["CASE_KINDS", "CaseResult", "Standard", "StandardError", "load", "load_alone", "pack_json"]
 
 SHIPPED = Path(__file__).parent
-MEASURES = ("reduction", "baseline", "project", "points")
-CASE_KINDS = ("published", "cross-source", "derived")  # printed; two sources agree; computed from cited numbers
 NATION = Region(quantification.NATION, "全国", "China", "", ZoneInfo("Asia/Shanghai"))
 
 
@@ -57,42 +55,6 @@ class Tariff:
     document: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A worked example. kind: published, cross-source or derived. measures: the reduction, a step to it, or the
-    grams for which points are paid (a local tariff). origin: who says the result, as the source table puts it."""
-
-    pack: Pack
-    id: str
-    kind: str
-    measures: str
-    on: date
-    region: str
-    evidence: str
-    facts: Mapping[str, int | str]
-    at_least: Fraction
-    at_most: Fraction
-    exact_mg: int | None
-    title: str
-    origin: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """What became of a case: the value measured in grams (or points), and whether it lies in the source's precision."""
-
-    case: Case
-    value: Fraction
-    reduction_mg: int
-    ok: bool
-
-    def __str__(self) -> str:
-        shown = (self.value, self.case.at_least, self.case.at_most)
-        got, low, high = (f"{Decimal(number.numerator) / number.denominator:.6g}" for number in shown)
-        return f"{self.case.id}\t{self.case.kind}\t{got} g, expected {low} to {high}\t{self.case.title}"
-
-
 @dataclass(frozen=True, eq=False)
 class Standard:
     """One state of the standard: all versions of all packs. Immutable, but for the plans it keeps once built."""
@@ -110,7 +72,8 @@ class Standard:
     _parameters: Mapping[str, Sequence[tuple[date, int]]]
     _classes: Mapping[str, Sequence[tuple[date, ExclusionClass]]]
     _methods: Mapping[str, Method]
-    _plans: dict[tuple[str, str, str, str], list[Plan]] = field(default_factory=dict, repr=False)
+    _places: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _plans: dict[tuple[str, tuple[str, ...], str, str], list[Plan]] = field(default_factory=dict, repr=False)
 
     nation = NATION
 
@@ -169,15 +132,20 @@ class Standard:
     def plan(self, pack: Pack, region: Region, choice: str, on: date, evidence: str) -> Plan:
         """The calculation for deeds begun on a day, built once for as long as no number in it changes.
 
+        Regions without a number of their own share one: anybody may ask about any region, and plans are never dropped.
         Raises LookupError for an unknown choice or a day on which a factor has no value yet, Outdated for one too old.
         """
-        key = (pack.content_sha256, region.code, choice, evidence)
+        method = self._methods[pack.content_sha256]
+        where = self._places.get((pack.content_sha256, region.code))
+        if where is None:
+            told = {value.region for value in method.values()}
+            where = tuple(code for code in quantification.chain(region) if code in told)
+            self._places[pack.content_sha256, region.code] = where
+        key = (pack.content_sha256, where, choice, evidence)
         for plan in self._plans.get(key, ()):
             if plan.from_on <= on < plan.to_on:
                 return plan
-        plan = quantification.build(
-            self._methods[pack.content_sha256], quantification.chain(region), choice, on, evidence
-        )
+        plan = quantification.build(method, where, choice, on, evidence)
         self._plans[key] = [*self._plans.get(key, ()), plan]
         return plan
 
@@ -187,18 +155,7 @@ class Standard:
 
     def run_cases(self, pack: Pack) -> list[CaseResult]:
         """Measure every worked example of a pack on its own day and in its own place."""
-        return [self._run_case(case) for case in self.cases_of(pack)]
-
-    def _run_case(self, case: Case) -> CaseResult:
-        measured = quantification.measure(
-            self, case.pack, self.regions.get(case.region, NATION), case.facts, case.on, case.evidence
-        )
-        lines = {line.name: Fraction(line.value) / line.per for line in measured.lines}
-        value = lines.get(f"{case.measures}_g", Fraction(0))
-        if case.measures == "points":
-            value = Fraction(measured.points_micro, self.parameter("points_per_g_micro", case.on))
-        ok = case.at_least <= value <= case.at_most and case.exact_mg in (None, measured.reduction_mg)
-        return CaseResult(case, value, measured.reduction_mg, ok)
+        return [cases.run(self, case) for case in self.cases_of(pack)]
 
 
 T = TypeVar("T")
@@ -301,7 +258,7 @@ class _Checking:
         for draft, pack in finished:
             self._check_plans(draft, pack, methods[pack.content_sha256])
         by_name = {(pack.code, pack.version): pack for pack in packs}
-        cases = [self._case(item, by_name[code, version]) for item, code, version in self.found.cases]
+        examples = [self._case(item, by_name[code, version]) for item, code, version in self.found.cases]
         self.notes.settle()
         return Standard(
             packs=tuple(packs),
@@ -313,7 +270,7 @@ class _Checking:
             factors=factors,
             tariffs=tuple(Tariff(code, one.value, one.doc) for code, found in tariffs.items() for one in found),
             approvals=tuple(approval for _, approval in self.found.approvals),
-            cases=tuple(cases),
+            cases=tuple(examples),
             _parameters=self.found.parameters,
             _classes=self.found.classes,
             _methods=methods,

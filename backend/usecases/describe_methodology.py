@@ -8,9 +8,9 @@ from typing import Any
 from backend.platform import Platform
 from backend.usecases import list_methodologies
 from rules import quantification, words
+from rules.cases import CASE_KINDS, Case
 from rules.model import Pack
 from rules.packs import CATEGORIES
-from rules.standard import CASE_KINDS, Case
 
 
 def describe_all(platform: Platform) -> dict[str, list[dict[str, Any]]]:

@@ -1,11 +1,10 @@
-"""The shipped packs: their worked examples, and every number of theirs where it was taken from."""
+"""The shipped packs: their worked examples against the table of them, drafts, points, and the caps of a day."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-from collections.abc import Iterator
+import re
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -13,12 +12,16 @@ from typing import Any
 
 import pytest
 
-from rules import bands, coverage, quantification, standard, units
-from rules.model import Measurement
+from rules import coverage, quantification, standard, units
+from rules.model import Fact, Measurement
 
 STANDARD = standard.load()
 SHARED = Path(os.environ.get("TANPUHUI_SHARED") or Path(__file__).parents[3] / "shared") / "factors"
 CASES = [result for pack in STANDARD.packs for result in STANDARD.run_cases(pack)]
+RESULTS = {result.case.id: result for result in CASES}
+MEASURING = [pack for pack in STANDARD.packs if not pack.points_only]
+POINTS_ONLY = [pack for pack in STANDARD.packs if pack.points_only]
+PUBLISHED = {"bus", "cycling", "ev_ride", "metro", "walking"}  # with an example that somebody printed
 shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the source tables are not at {SHARED}")
 
 
@@ -27,140 +30,192 @@ def test_every_worked_example_holds_to_its_sources_precision(result: standard.Ca
     assert result.ok, str(result)
 
 
+def test_no_two_worked_examples_have_one_name_and_every_pack_has_one() -> None:
+    assert len(RESULTS) == len(CASES)
+    assert {result.case.pack.code for result in CASES} == {pack.code for pack in STANDARD.packs}
+
+
 def test_published_and_merely_derived_examples_are_told_apart() -> None:
     kinds = {(result.case.pack.code, result.case.kind) for result in CASES}
-    published = {"cycling", "metro", "bus", "walking", "ev_ride"}
-    assert {code for code, kind in kinds if kind == "published"} == published
-    measuring = {result.case.pack.code for result in CASES if result.case.measures == "reduction"}
-    assert measuring == {pack.code for pack in STANDARD.packs if not pack.points_only}
+    assert {("cycling", "published"), ("metro", "published")} <= kinds
+    assert {code for code, kind in kinds if kind == "published"} == PUBLISHED
+    for result in CASES:  # nothing that we computed ourselves is called published, and the other way round
+        assert (result.case.kind == "published") == result.case.origin.startswith("published") or (
+            result.case.kind == "cross-source"
+        ), result.case.id
+
+
+def readme(pack: standard.Pack) -> str:
+    return (standard.SHIPPED / "methodologies" / pack.code / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("pack", STANDARD.packs, ids=lambda pack: pack.code)
 def test_a_pack_without_a_published_example_says_so(pack: standard.Pack) -> None:
-    text = (standard.SHIPPED / "methodologies" / pack.code / "README.md").read_text("utf-8")
     published = any(result.case.kind == "published" for result in CASES if result.case.pack is pack)
-    assert ("no published worked example" in text) != published
+    assert ("no published worked example" in readme(pack)) != published
+    assert ("没有公布的算例" in readme(pack)) != published
     assert pack.status == "provisional"
     assert all(standard.pack_json(pack)["status_reason"].values())
 
 
-GOLDEN = SHARED / "worked_examples_golden.json"
-# Cases that hold another amount than the table: id -> how many of it.
-AMOUNTS = {"PLS-01": Fraction(20, 100), "PLS-02": Fraction(20, 100), "REC-LZ-01": Fraction(1)}
+@pytest.mark.parametrize("pack", STANDARD.drafts, ids=lambda pack: pack.code)
+def test_a_draft_says_what_is_missing_and_can_credit_nothing(pack: standard.Pack) -> None:
+    document = standard.pack_json(pack)
+    assert "no published worked example" in readme(pack)
+    assert pack.status == "draft"
+    assert all(document["status_reason"].values())
+    assert document["missing"]["zh"]
+    assert document["missing"]["en"]
+    assert not {"facts", "formula", "factors", "in_force_from"} & set(document)
+    assert STANDARD.has_type(pack.event_type)
+    assert STANDARD.pack(pack.event_type, date(2026, 6, 1)) is None
+    assert STANDARD.cases_of(pack) == []
 
 
-def golden() -> dict[str, dict[str, Any]]:
-    return {case["case_id"]: case for case in json.loads(GOLDEN.read_text("utf-8"))}
+@pytest.mark.parametrize("pack", POINTS_ONLY, ids=lambda pack: pack.code)
+def test_a_pack_that_sets_points_only_measures_nothing_and_pays_by_a_printed_tariff(pack: standard.Pack) -> None:
+    document = standard.pack_json(pack)
+    assert document["shared_formula"] == "nothing_measured"
+    assert document["factors"] == {}
+    assert pack.gas_basis == "unstated"
+    assert {result.reduction_mg for result in CASES if result.case.pack is pack} == {0}
+    assert {result.case.measures for result in CASES if result.case.pack is pack} == {"points"}
+    assert any(tariff.pack_code == pack.code for tariff in STANDARD.tariffs)
+    assert "减排量 = 0；积分" in readme(pack)
+    assert "reduction = 0; points" in readme(pack)
+
+
+def test_the_working_list_and_the_packs_name_each_other() -> None:
+    listed = coverage.behaviours()
+    assert [row["n"] for row in listed] == list(range(1, 41))
+    packs = {pack.code for pack in (*STANDARD.packs, *STANDARD.drafts)}
+    assert {code for row in listed for code in row["packs"]} == packs
+    categories = {pack.code: pack.category for pack in (*STANDARD.packs, *STANDARD.drafts)}
+    found = {(code, row["category"]) for row in listed for code in row["packs"]}
+    crossing = {(code, category) for code, category in found if categories[code] != category}
+    assert crossing == {("plastic_substitution", "food")}  # a takeaway box is a matter of goods and of food
+
+
+# --- the table of worked examples -------------------------------------------------------------------------------------
+
+# Examples that only bound a result from above, or from below: totals of a whole fleet or company, other sources.
+BOUNDS = {"CYC-03": "at_most", "CYC-10 bound": "at_least", "REC-MT-23": "at_most", "PLS-09": "at_most"}
+# Examples whose table row is a sum over several packs, or a ratio of two cases.
+SUMS = {
+    "CITY-01": ("CITY-01 rail", "CITY-01 bus", "CITY-01 bike"),
+    "DIG-01": ("DIG-01 statements", "DIG-01 payments"),
+}
+RATIOS = {"ELE-T1": ("ELE-T1 2021", "ELE-T1 2022")}
+# Examples made by the table's own expression with other numbers put in, those of another place or kind.
+OTHER_INPUTS = {"ELE-01 Inner Mongolia": {"ef": "0.6479"}, "FOD-02 unknown": {"beef": "1.11"}}
+PER = {"kg": ("mass_g", 1000), "km": ("distance_m", 1000)} | dict.fromkeys(("meal", "order", "pair"), ("count", 1))
+
+
+def golden_table() -> dict[str, dict[str, Any]]:
+    cases = json.loads((SHARED / "worked_examples_golden.json").read_text("utf-8"))
+    assert len({case["case_id"] for case in cases}) == len(cases)
+    return {case["case_id"]: case for case in cases}
+
+
+def exact(number: object) -> Fraction:
+    return Fraction(str(number))
+
+
+def grams(row: dict[str, Any], case: standard.Case) -> Fraction:
+    """What one of the table's unit is in the grams of a case: per kilogram of the case's kilograms, and so on."""
+    unit = row["unit"].removesuffix(" avoided")
+    above, _, below = re.sub(r"^t$", "tCO2", unit).partition("/")
+    scale = units.parse(above).scale
+    if below:
+        fact, base = PER[below.split()[0]]
+        return scale * int(case.facts[fact]) / base
+    if row["case_id"] == "REC-CARTON":  # the table speaks of all cartons of the company, the case of one
+        return scale * int(case.facts["count"]) / exact(row["inputs"]["n"])
+    if row["case_id"].startswith("PLS"):  # the table speaks of 100 boxes, an order has at most 20
+        return scale * int(case.facts["count"]) / row["inputs"]["n"]
+    return scale
+
+
+def span(value: Fraction, row: dict[str, Any]) -> tuple[Fraction, Fraction]:
+    tolerance = exact(row["rel_tol"])
+    return value * (1 - tolerance), value * (1 + tolerance)
 
 
 @shared
-def test_every_worked_example_of_the_sources_is_expressed_or_left_out_for_a_reason() -> None:
-    expressed = {result.case.id.split(" ")[0] for result in CASES}
-    left_out = {one["id"]: one["reason"] for one in coverage.left_out()}
-    assert golden().keys() - expressed - left_out.keys() == set()
-    assert expressed & left_out.keys() == set()
-    assert all(reason["zh"] and reason["en"] for reason in left_out.values())
+def test_every_example_of_the_table_is_in_a_pack_or_left_out_for_a_reason() -> None:
+    golden, left = golden_table(), coverage.left_out()
+    used = {name.split(" ")[0] for name in RESULTS} & set(golden)
+    given_up = {row["id"] for row in left}
+    assert len(golden) == 48
+    assert len(left) == len(given_up)
+    assert given_up <= set(golden)
+    assert sorted(set(golden) - used - given_up) == []
+    assert sorted(used & given_up) == []
+    codes = {pack.code for pack in (*STANDARD.packs, *STANDARD.drafts)}
+    for row in left:
+        assert row["pack"] in codes | {""}
+        assert row["reason"]["zh"]
+        assert row["reason"]["en"]
 
 
 @shared
 def test_examples_taken_from_the_table_carry_its_expectation_and_precision() -> None:
-    table = golden()
-    exact = 0
-    for case in (result.case for result in CASES if result.case.id in golden()):
-        unit = table[case.id]["unit"].removesuffix(" avoided").replace("CO2/kg", "CO2e/kg").split("/")[0].split(" ")[0]
-        if unit not in ("g", "kg", "gCO2", "kgCO2", "gCO2e", "kgCO2e"):
-            continue
-        expected, tolerance = (Fraction(str(table[case.id][name])) for name in ("expected", "rel_tol"))
-        expected *= units.parse(unit).scale * AMOUNTS.get(case.id, Fraction(1))
-        if (case.at_least, case.at_most) == (expected * (1 - tolerance), expected * (1 + tolerance)):
-            exact += 1
-        else:  # used as a bound, or to the digits that a factor was printed with: never beyond what the source says
-            assert (
-                expected * (1 + tolerance) in (case.at_least, case.at_most) or case.at_least <= expected <= case.at_most
-            ), case.id
-    assert exact >= 15
+    golden = golden_table()
+    taken = [result.case for result in CASES if result.case.id in golden]
+    assert {case.id for case in taken} >= {
+        *("CYC-02", "MET-01", "MET-02", "PLS-01", "PLS-02", "PLS-03", "PLS-04"),
+        *("REC-W-PET", "REC-W-HDPE", "REC-W-ALUMINUM", "REC-W-PP", "REC-LZ-01", "REC-CARTON"),
+        *("BUS-01", "WLK-01", "FOD-01", "FOD-02", "ELE-01"),
+    }
+    for case in taken:
+        expected = exact(golden[case.id]["expected"]) * grams(golden[case.id], case)
+        if case.id in BOUNDS:
+            assert getattr(case, BOUNDS[case.id]) == expected, case.id
+        else:
+            assert (case.at_least, case.at_most) == span(expected, golden[case.id]), case.id
+        if case.kind == "published":
+            assert case.origin == golden[case.id]["expected_origin"]
+
+
+@shared
+def test_examples_that_are_parts_of_one_of_the_table_add_up_to_it() -> None:
+    golden = golden_table()
+    for name, parts in SUMS.items():
+        cases = [RESULTS[part].case for part in parts]
+        expected = exact(golden[name]["expected"]) * units.parse(golden[name]["unit"]).scale
+        sums = sum(case.at_least for case in cases), sum(case.at_most for case in cases)
+        assert sums == span(expected, golden[name])
+    for name, (above, below) in RATIOS.items():
+        ratio = RESULTS[above].value / RESULTS[below].value
+        low, high = span(exact(golden[name]["expected"]), golden[name])
+        assert low <= ratio <= high
+    for name, other in OTHER_INPUTS.items():
+        row = golden[name.split(" ")[0]]
+        expected = by_expression(row["expression"], row["inputs"] | other) * grams(row, RESULTS[name].case)
+        assert (RESULTS[name].case.at_least, RESULTS[name].case.at_most) == span(expected, row)
+    low = exact(golden["CYC-10"]["expected"])
+    assert RESULTS["CYC-10 bound"].case.at_least == low
+    parts = {part for several in (*SUMS.values(), *RATIOS.values()) for part in several}
+    named = {name for name in RESULTS if name.split(" ")[0] in golden and name not in golden}
+    assert named == parts | set(OTHER_INPUTS) | {"CYC-10 bound"}
+
+
+def by_expression(text: str, inputs: dict[str, object]) -> Fraction:
+    """The table's expression with numbers put in; of products and differences only."""
+    [first, *others] = text.split("-")
+    values = []
+    for product in (first, *others):
+        value = Fraction(1)
+        for name in product.split("*"):
+            value *= exact(inputs[name])
+        values.append(value)
+    return values[0] - sum(values[1:])
 
 
 def test_a_day_by_metro_bus_and_bike_adds_up_to_the_published_sum() -> None:
     parts = {result.case.id: result.reduction_mg for result in CASES if result.case.id.startswith("CITY-01")}
-    assert sum(parts[f"CITY-01 {part}"] for part in ("rail", "bus", "bike")) == 3_091_600
-
-
-def rows() -> Iterator[dict[str, str]]:
-    for path in sorted(SHARED.glob("*.csv")):
-        if path.name not in ("behaviour_coverage_40.csv", "gwp.csv"):
-            with path.open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    yield row | {"id": row.get("factor_id") or row["id"]}
-
-
-# Printed in words or as two totals: where, and the number made of it.
-IN_WORDS = {
-    "MT.BIKE.2021": ("23%", "0.23"),
-    "MT.EBIKE.2021": ("31%", "0.31"),
-    "BJ.CAR.2019": ("5.98", "5.98"),
-    "BJ.METRO.2019": ("1.35", "1.35"),
-}
-
-
-@shared
-def test_no_number_is_invented() -> None:
-    """Every value of a factor stands, with the same unit, tier and id, in the table it is said to come from."""
-    known = {row["id"]: row for row in rows()}
-    own = set()
-    for factor in STANDARD.factors.values():
-        for value in factor.document["values"]:
-            if value["factor_id"] in known:
-                check_value(factor, value, known)
-            else:
-                own.add(value["factor_id"])
-                assert value["status"] == "provisional"
-                assert all(value["caveat"].values())
-    assert own == {"definition", "CITY-01", "FOD-01", "DIG-02", "OWN.CLOTHES.DISPLACEMENT"}
-
-
-def check_value(factor: standard.Factor, value: dict[str, Any], known: dict[str, dict[str, str]]) -> None:
-    name = value["factor_id"]
-    row = known[name]
-    if name in IN_WORDS:
-        printed, number = IN_WORDS[name]
-        assert value["value"] == number
-        assert printed in " ".join(row.values())
-    elif factor.id == "energy.grid_relative":
-        nation = known[name[: name.rindex(".")] + ".全国"]
-        assert (value["value"], value["per"], value["tier"]) == (row["value"], nation["value"], row["tier"])
-        assert STANDARD.regions[value["region"]].name_zh.startswith(row["item"].removeprefix("province:"))
-    else:
-        printed = row["unit"].split(",")[0].replace(" (ratio of totals)", "")
-        for word in ("meal", "order", "transaction"):
-            printed = printed.replace(f"/{word}", "/use")
-        ours, theirs = (
-            units.parse(factor.unit),
-            units.parse(printed if "CO2" in printed else f"{printed.replace('g/', 'gCO2e/')}"),
-        )
-        assert (
-            Fraction(value["value"]) / Fraction(value["per"]) * ours.scale == Fraction(row["value"]) * theirs.scale
-        ), name
-        assert bands.plain(ours.dimension) == bands.plain(theirs.dimension), name
-        assert value["tier"] == row["tier"].split(" ")[0]
-        assert value.get("boundary", factor.boundary) in row.get("boundary", value.get("boundary", factor.boundary)), (
-            name
-        )
-
-
-@shared
-def test_every_tariff_is_as_its_platform_printed_it() -> None:
-    known = {row["id"]: row for row in rows()}
-    for tariff in STANDARD.tariffs:
-        document, row = tariff.document, known[tariff.document["id"]]
-        per = Fraction(document.get("per") or 1)
-        assert Fraction(document["value"]) / per == Fraction(row["value"]) / (500 if "500 steps" in row["unit"] else 1)
-        assert document["provider"] == row["provider"]
-        place = STANDARD.regions.get(tariff.value.region, STANDARD.nation).name_zh
-        assert row["region"] == "CN" or place.removesuffix("市").removesuffix("省") in row["region"]
-        assert document["as_printed"].startswith(
-            row["value"].rstrip("0").rstrip(".") if "." in row["value"] else row["value"]
-        )
+    assert parts == {"CITY-01 rail": 2_070_000, "CITY-01 bus": 558_000, "CITY-01 bike": 463_600}
+    assert sum(parts.values()) == 3_091_600
 
 
 def measured(event_type: str, region: str = "310000", on: date = date(2025, 6, 1), **facts: int | str) -> Measurement:
@@ -197,6 +252,98 @@ def test_the_days_caps_are_what_they_say_they_are() -> None:
     for one in amounts:
         assert one.daily_cap_mg is not None
         assert 0.9 * one.daily_cap_mg < one.reduction_mg <= one.daily_cap_mg
+
+
+NATION_2026 = date(2026, 6, 1)
+# What the caveat of a day's cap says that it comes to, in a region where the caveat's number holds.
+DAYS: list[tuple[str, list[dict[str, int | str]]]] = [
+    ("bus", [{"distance_m": 60_000}]),
+    ("carpool", [{"distance_m": 200_000, "occupants": "4"}]),
+    ("carton_reuse", [{"count": 20}]),
+    ("cycling", [{"distance_m": 50_000}]),
+    ("e_invoice", [{"count": 20}]),
+    ("ebike", [{"distance_m": 50_000}]),
+    ("efficient_appliance", [{"energy_wh": 200_000}]),
+    ("electricity_saving", [{"energy_wh": 1_000_000}]),
+    ("ev_ride", [{"distance_m": 100_000}]),
+    ("high_speed_rail", [{"distance_m": 3_000_000}]),
+    ("hotel_no_amenities", [{"count": 3}]),
+    ("metro", [{"distance_m": 120_000}]),
+    ("no_cutlery", [{"count": 5}]),
+    ("own_bike", [{"distance_m": 25_000}]),
+    ("plant_meal", [{"replaced": "beef", "count": 3}]),
+    ("plastic_substitution", [{"item": "express_loopbox", "count": 20}]),
+    ("recycled_fibre", [{"fibre": "cotton_yarn", "mass_g": 5000}]),
+    ("recycling", [{"material": "CORRUGATED", "mass_g": 10_000}]),
+    ("rooftop_pv", [{"energy_wh": 10_000_000}]),
+    ("small_portion", [{"mass_g": 200}] * 3),
+    ("used_clothes", [{"mass_g": 50_000}]),
+    ("used_electronics", [{"device": "phone", "count": 1}, {"device": "fridge", "count": 1}]),
+    ("water_saving", [{"volume_l": 30_000}]),
+]
+
+
+@pytest.mark.parametrize(("code", "day"), DAYS, ids=lambda part: part if isinstance(part, str) else "")
+def test_the_days_cap_of_every_pack_is_what_its_caveat_says(code: str, day: list[dict[str, int | str]]) -> None:
+    pack = STANDARD.pack(f"{code}.v1", NATION_2026)
+    assert pack
+    one = [quantification.measure(STANDARD, pack, STANDARD.nation, facts, NATION_2026) for facts in day]
+    cap = one[0].daily_cap_mg
+    assert cap is not None
+    assert 0.9 * cap < sum(part.reduction_mg for part in one) < 1.01 * cap
+    assert one[0].daily_points is None
+    for facts in day:  # a day that the caveat speaks of can be sent in records that are believed
+        assert all(fact.maximum is None or int(facts[fact.name]) <= fact.maximum for fact in numbers_of(pack))
+
+
+def numbers_of(pack: standard.Pack) -> list[Fact]:
+    return [fact for fact in pack.facts if fact.kind == "integer"]
+
+
+def test_every_measuring_pack_has_its_day_here() -> None:
+    assert {code for code, _ in DAYS} == {pack.code for pack in MEASURING}
+
+
+@pytest.mark.parametrize(
+    ("code", "region", "amount", "points"),
+    [
+        ("clean_plate", "110000", 3, 1347),
+        ("e_card", "CN", 2, 178),
+        ("e_statement", "CN", 12, 288),
+        ("own_bag", "420100", 5, 25),
+        ("utility_payment", "CN", 6, 534),
+        ("walking", "420000", 15_000, 300),
+    ],
+)
+def test_the_days_points_of_a_pack_that_sets_points_only_are_what_its_caveat_says(
+    code: str, region: str, amount: int, points: int
+) -> None:
+    assert code in {pack.code for pack in POINTS_ONLY}
+    pack = STANDARD.pack(f"{code}.v1", NATION_2026)
+    assert pack
+    [fact] = pack.facts
+    place = STANDARD.regions.get(region, STANDARD.nation)
+    one = quantification.measure(STANDARD, pack, place, {fact.name: amount}, NATION_2026)
+    assert (one.daily_points, one.points_micro, one.daily_cap_mg) == (points, points * 1_000_000, None)
+
+
+def test_every_pack_that_sets_points_only_has_a_cap_of_points() -> None:
+    assert len(POINTS_ONLY) == 6
+    for pack in POINTS_ONLY:
+        assert all("daily_points" in cap and "daily_mg" not in cap for cap in standard.pack_json(pack)["caps"])
+
+
+@pytest.mark.parametrize("pack", MEASURING, ids=lambda pack: pack.code)
+def test_every_pack_can_be_measured_in_every_province_in_every_year_from_its_first_day(pack: standard.Pack) -> None:
+    choices = next((sorted(fact.values) for fact in pack.facts if fact.name == pack.selector), [""])
+    provinces = [region for region in STANDARD.regions.values() if not region.parent]
+    for region in (STANDARD.nation, *provinces):
+        for on in (pack.in_force_from, date(2025, 1, 1), date(2026, 1, 1), date(2027, 12, 31)):
+            for choice in choices:
+                amount = {fact.name: fact.maximum or 1000 for fact in numbers_of(pack)}
+                facts = amount | ({pack.selector: choice} if choice else {})
+                one = quantification.measure(STANDARD, pack, region, facts, on)
+                assert (one.reduction_mg > 0) == ((pack.code, choice) != ("plastic_substitution", "express_carton"))
 
 
 def test_every_region_can_be_measured_in_every_month_from_the_packs_first_day() -> None:

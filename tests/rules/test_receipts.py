@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import quantification, receipts, replay, standard
-from rules.model import Pack, Region
+from rules.model import EVIDENCE_TIERS, Pack, Region
 from rules.receipts import Entry
 
 STANDARD = standard.load()
@@ -24,11 +24,12 @@ PLACES = st.sampled_from([STANDARD.nation, *STANDARD.regions.values()])
 COMMUTE_ON = date(2019, 12, 5)
 
 
-def entry(pack: Pack, region: Region, facts: dict[str, int | str], on: date) -> Entry:
-    measured = quantification.measure(STANDARD, pack, region, facts, on)
+def entry(pack: Pack, region: Region, facts: dict[str, int | str], on: date, evidence: str = "order") -> Entry:
+    measured = quantification.measure(STANDARD, pack, region, facts, on, evidence)
+    code = "points_only" if pack.points_only else "ok" if measured.reduction_mg > 0 else "no_reduction"
     return Entry(
-        document=pack.document, sha256=pack.content_sha256, region=region.code, day=on, evidence="order", facts=facts,
-        measured_mg=measured.reduction_mg, code="ok" if measured.reduction_mg > 0 else "no_reduction",
+        document=pack.document, sha256=pack.content_sha256, region=region.code, day=on, evidence=evidence, facts=facts,
+        measured_mg=measured.reduction_mg, code=code,
         reduction_mg=measured.reduction_mg, points=0, cap_mg=measured.daily_cap_mg,
     )  # fmt: skip
 
@@ -43,7 +44,8 @@ def entries(draw: st.DrawFn) -> Entry:
         else draw(st.integers(fact.minimum or 0, fact.maximum or 10**9))
         for fact in pack.facts
     }
-    return entry(pack, draw(PLACES), facts, draw(st.dates(pack.in_force_from, date(2027, 12, 31))))
+    return entry(pack, draw(PLACES), facts, draw(st.dates(pack.in_force_from, date(2027, 12, 31))),
+                 draw(st.sampled_from(EVIDENCE_TIERS)))  # fmt: skip
 
 
 def commute() -> tuple[dict[str, Any], bytes]:
