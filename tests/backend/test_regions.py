@@ -134,14 +134,14 @@ def test_a_cap_can_differ_by_region_and_date(tmp_path: Path) -> None:
     folder = tmp_path / "methodologies" / "cycling" / "9"
     folder.mkdir(parents=True)
     text = (shipped / "methodology.yaml").read_text("utf-8")
-    text = text.replace("version: 1.0.0", "version: 9.0.0").replace("in_force_from: 2024", "in_force_from: 2090")
+    text = text.replace("version: 1.0.0", "version: 9.0.0").replace("in_force_from: 2024", "in_force_from: 2025")
     own = "".join(
         f"  - region: {region}\n    from: {day}\n    daily_mg: {mg}\n    status: provisional\n"
         "    caveat: {zh: 试, en: trial}\n"
         for region, day, mg in (
-            ("440000", "2090-01-01", 500),
-            ("440300", "2090-06-01", 300),
-            ("440300", "2091-01-01", 9),
+            ("440000", "2025-01-01", 500),
+            ("440300", "2025-06-01", 300),
+            ("440300", "2026-01-01", 9),
         )
     )
     text = text.replace("caps:\n", f"caps:\n{own}").replace("cycling.v1", "cycling.v9")
@@ -155,7 +155,7 @@ def test_a_cap_can_differ_by_region_and_date(tmp_path: Path) -> None:
         facts = {"distance_m": 1000}
         return quantification.measure(loaded, pack, loaded.regions[region], facts, on).daily_cap_mg
 
-    spring, summer, later = date(2090, 3, 1), date(2090, 7, 1), date(2091, 7, 1)
+    spring, summer, later = date(2025, 3, 1), date(2025, 7, 1), date(2026, 7, 1)
     assert [cap("310000", day) for day in (spring, later)] == [2_400_000, 2_400_000]
     assert [cap("440100", day) for day in (spring, later)] == [500, 500]
     assert [cap("440300", day) for day in (spring, summer, later)] == [500, 300, 9]

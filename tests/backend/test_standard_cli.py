@@ -74,6 +74,8 @@ def test_an_approval_is_recorded_where_the_city_keeps_its_packs_and_only_if_it_f
     assert done.exit_code == 0, done.output
     listed = run("approvals", TANPUHUI_STANDARD=str(folder)).output
     assert "book_swap@1.0.0\t310000\tpoints\t2026-01-01\t\t某局's: bureau\tNo. 7" in listed
+    pool = run("approve", "book_swap@1.0.0", "--use", "pool", *words[2:], TANPUHUI_STANDARD=str(folder))
+    assert "does not state boundary, baseline" in pool.output  # it says of itself that they are to be filled in
     before = (folder / "approvals.yaml").read_text("utf-8")
     wrong = run("approve", "book_swap@9", *words, TANPUHUI_STANDARD=str(folder))
     assert wrong.exit_code == 1
