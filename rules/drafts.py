@@ -108,9 +108,13 @@ class Drafts:
         for item in section.sections("grids"):
             code, members = item.text("code"), item.texts("provinces")
             doc = {"code": code, "name": item.both("name"), "provinces": members}
+            if code in self.grids:
+                item.mistake("same_version", "code", what=code)
             for member in members:
                 if member not in self.regions:
                     item.mistake("no_region", "provinces", what=member)
+                elif self.regions[member].grid:
+                    item.mistake("same_version", "provinces", what=member)
             for region in self.regions.values():
                 if region.code in members or region.parent in members:
                     self.regions[region.code] = replace(region, grid=code)
@@ -120,6 +124,8 @@ class Drafts:
     def _bands(self, section: Section) -> None:
         for item in section.sections("bands"):
             band = bands.read(item)
+            if band.id in self.bands:
+                item.mistake("same_version", "id", what=band.id)
             self.bands[band.id] = band
         section.done()
 

@@ -77,6 +77,8 @@ def _read_method(section: Section, root: Path, folder: Path, regions: Collection
     starts, ends = section.date("in_force_from"), section.date("in_force_to", optional=True)
     if starts and ends and ends <= starts:
         section.mistake("empty_time", "in_force_to", to=ends, start=starts)
+    if section.text("measures", "") == "points" and section.text("formula", "") != "nothing_measured":
+        section.mistake("not_one_of", "measures", what="formula", known="nothing_measured")
     draft.doc |= {
         "measures": section.one_of("measures", ("reduction", "points"), "reduction").removeprefix("reduction"),
         "region_rule": section.one_of("region_rule", _REGION_RULES, "start").removeprefix("start"),

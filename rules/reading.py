@@ -34,6 +34,10 @@ MISTAKES = {
         "'{what}' may hold lower-case letters, digits and _ only, and no reserved name",
     ),
     "not_a_percent": ("“{what}”应是 0 至 100 的整数", "'{what}' should be a whole number from 0 to 100"),
+    "looser": (
+        "“{what}”计入的比例不能高于标准的 {most}%",
+        "no more of '{what}' can be credited than the standard's {most} %",
+    ),
     "interval": (
         "区间的低值应不大于数值，高值应不小于数值",
         "low should not be above the value, nor high below it",

@@ -242,6 +242,7 @@ class _Checking:
         """The standard, when all that was read fits together. Raises StandardError."""
         for draft in self.found.drafts:
             self._check_references(draft)
+            self._check_percent(draft)
         for code, found in self.found.tariffs.items():
             self._check_tariffs(code, found)
         factors = {key: self._factor(doc, found) for key, (doc, found) in self.found.factors.items()}
@@ -254,6 +255,11 @@ class _Checking:
         }
         packs = sorted((pack for _, pack in finished), key=lambda pack: (pack.code, pack.in_force_from, pack.version))
         self._check_times(finished)
+        for one in self.found.unready:
+            if any(one.doc["code"] == p.code and one.doc["version"] == p.version for p in packs) or any(
+                one.doc["event_type"] == p.event_type and one.doc["code"] != p.code for p in packs
+            ):
+                one.section.mistake("same_version", "code", what=f"{one.doc['code']} {one.doc['version']}")
         for item, approval in self.found.approvals:
             self._check_approval(item, approval, packs)
         for draft, pack in finished:
@@ -304,6 +310,13 @@ class _Checking:
             draft.section.mistake("no_class", "exclusion_class", what=draft.doc["exclusion_class"])
         elif any(_hides_a_deed(one, draft.bounds["duration_min_s"] or 0) for _, one in classes):
             draft.section.mistake("tolerance", "exclusion_class")
+
+    def _check_percent(self, draft: PackDraft) -> None:
+        """A pack may be stricter about evidence than the standard, never laxer."""
+        for tier, percent in draft.percent.items():
+            most = min((value for _, value in self.found.parameters.get(f"evidence_{tier}_percent", ())), default=100)
+            if percent > most:
+                draft.section.mistake("looser", "evidence_percent", what=tier, most=most)
 
     def _fact_units(self, draft: PackDraft) -> dict[str, units.Unit]:
         return {fact.name: units.parse(fact.unit) for fact in draft.facts if fact.kind == "integer"}

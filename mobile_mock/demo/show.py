@@ -114,6 +114,8 @@ def pages(place: Place, summary: dict[str, Any], keep: bool) -> None:
             ("手机页面 phone page", place.phone_url),
             ("接口文档 API reference", f"{place.base_url}/docs"),
             ("守恒 conservation", f"{place.base_url}/v1/conservation"),
+            ("标准 the standard", f"{place.base_url}/standard"),
+            ("计算器 calculator", f"{place.base_url}/calculator"),
             ("在售 offers", f"{place.base_url}/v1/offers"),
             ("证书 certificate", f"{place.base_url}/v1/certificates/{summary['certificate']}.pdf"),
         ):

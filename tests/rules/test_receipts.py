@@ -29,8 +29,8 @@ def entry(pack: Pack, region: Region, facts: dict[str, int | str], on: date, evi
     code = "points_only" if pack.points_only else "ok" if measured.reduction_mg > 0 else "no_reduction"
     return Entry(
         document=pack.document, sha256=pack.content_sha256, region=region.code, day=on, evidence=evidence, facts=facts,
-        measured_mg=measured.reduction_mg, code=code,
-        reduction_mg=measured.reduction_mg, points=0, cap_mg=measured.daily_cap_mg,
+        measured_mg=measured.reduction_mg, code=code, reduction_mg=measured.reduction_mg, points=0,
+        cap_mg=measured.daily_cap_mg, cap_points=measured.daily_points,
     )  # fmt: skip
 
 
@@ -62,7 +62,44 @@ def test_engine_and_replay_agree_to_the_milligram_for_all_packs_places_and_days(
     receipt = receipts.receipt(None, [one])
     lines, _ = replay.verify(receipts.canonical(receipt), [one.document])
     assert len(lines) == 1
-    assert receipt["records"][0]["calculation"]["measured_mg"] == one.measured_mg
+    [record] = receipt["records"]
+    assert record["calculation"]["measured_mg"] == one.measured_mg
+    assert record["evidence"] == one.evidence
+    percent = {"order": 100, "device": 100, "screenshot": (50, 100), "self_declared": (0, 50)}[one.evidence]
+    assert record["calculation"]["evidence_percent"] in (percent if isinstance(percent, tuple) else (percent,))
+
+
+def claims(receipt: dict[str, Any], pack: Pack, **claimed: Any) -> None:
+    """Verify a receipt of one record in which something else is claimed."""
+    [record] = receipt["records"]
+    record |= {name: claimed[name] for name in ("evidence",) if name in claimed}
+    record["credited"] |= {name: claimed[name] for name in ("code", "reduction_mg") if name in claimed}
+    receipt["reduction_mg"] = record["credited"]["reduction_mg"]
+    replay.verify(receipts.canonical(receipt), [pack.document])
+
+
+@pytest.mark.parametrize(
+    "claimed", [{"reduction_mg": 1}, {"code": "ok"}, {"code": "ok", "reduction_mg": 1}, {"code": "rest_of_day"}]
+)
+def test_a_receipt_of_points_only_claims_no_reduction(claimed: dict[str, Any]) -> None:
+    for pack in (one for one in STANDARD.packs if one.points_only):
+        [fact] = pack.facts
+        made = entry(pack, STANDARD.regions["510500"], {fact.name: 1}, date(2026, 5, 1))
+        assert (made.code, made.reduction_mg) == ("points_only", 0)
+        claims(receipts.receipt(None, [made]), pack)
+        with pytest.raises(replay.Refused):
+            claims(receipts.receipt(None, [made]), pack, **claimed)
+
+
+def test_a_self_declared_record_is_worth_no_more_by_calling_it_an_order() -> None:
+    pack = STANDARD.pack_version("bus", "1.0.0")
+    assert pack
+    made = entry(pack, STANDARD.nation, {"distance_m": 5000}, date(2026, 5, 1), "self_declared")
+    assert made.reduction_mg == 111_900  # half of 5 km at 44.76 g
+    claims(receipts.receipt(None, [made]), pack)
+    for claimed in ({"evidence": "order"}, {"reduction_mg": 223_800}, {"evidence": "order", "reduction_mg": 223_800}):
+        with pytest.raises(replay.Refused):
+            claims(receipts.receipt(None, [made]), pack, **claimed)
 
 
 def test_a_receipt_that_the_replay_does_not_confirm_is_never_written() -> None:

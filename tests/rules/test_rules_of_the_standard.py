@@ -186,3 +186,37 @@ def test_a_result_outside_of_its_band_is_refused_when_it_is_loaded(folder: Path)
     path.write_text(PACK + "bands: [{of: reduction, per: count, band: meal}]\n", "utf-8")
     with pytest.raises(standard.StandardError, match=r"reduction / count is 0\.05"):
         standard.load(folder)
+
+
+def test_a_pack_cannot_credit_more_of_a_tier_than_the_standard(folder: Path) -> None:
+    path = folder / "methodologies" / "leaves" / "methodology.yaml"
+    path.write_text(PACK + "evidence_percent: {self_declared: 60}\n", "utf-8")
+    with pytest.raises(standard.StandardError, match="than the standard's 50 %"):
+        standard.load(folder)
+
+
+def test_a_pack_that_sets_points_only_measures_nothing(folder: Path) -> None:
+    path = folder / "methodologies" / "leaves" / "methodology.yaml"
+    path.write_text(PACK + "measures: points\n", "utf-8")
+    with pytest.raises(standard.StandardError, match="nothing_measured"):
+        standard.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("grids.yaml", "grids: [{code: X, name: {zh: x, en: x}, provinces: ['540000'], status: published}]\n"),
+        ("bands.yaml", "bands: [{id: meal, unit: g, low: 0, high: 9, name: {zh: x, en: x}, status: published}]\n"),
+        (
+            "methodologies/other/methodology.yaml",
+            "{code: other, version: 1.0.0, event_type: leaves.v1, name: {zh: x, en: x}, category: goods, status: draft,"
+            " status_reason: {zh: x, en: x}, missing: {zh: x, en: x}, gas_basis: unstated, boundary: none,"
+            " statements: {}}\n",
+        ),
+    ],
+)
+def test_a_later_folder_cannot_change_what_is_written(folder: Path, name: str, text: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(text, "utf-8")
+    with pytest.raises(standard.StandardError, match="is defined twice"):
+        standard.load(folder)

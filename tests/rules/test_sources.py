@@ -74,9 +74,10 @@ def check_value(factor: standard.Factor, value: dict[str, Any], known: dict[str,
     elif name == "FOD-01":  # the table of worked examples: 3.3e9 t of 1.6e9 t
         inputs = example(name)["inputs"]
         assert Fraction(value["value"]) / Fraction(value["per"]) == Fraction(inputs["co2"]) / Fraction(inputs["t"])
+        assert value["tier"] == example(name)["tier"]
     elif name == "DIG-02":  # the working list: 98.7 % of it is the trip
         assert "98.7% of it is avoided travel" in working_list()[name]["gap"]
-        assert Fraction(value["value"]) == 1 - Fraction("98.7") / 100
+        assert Fraction(value["value"]) / Fraction(value["per"]) == 1 - Fraction("98.7") / 100
         assert value["tier"] == "U"
     elif name in IN_WORDS:
         printed, *number = IN_WORDS[name]
@@ -113,6 +114,7 @@ def check_grid(factor: standard.Factor, value: dict[str, Any], known: dict[str, 
     }
     assert where[kind](), value["factor_id"]
     assert value["year"] == row["year"]
+    assert row["source"].startswith(value["source"])
     assert value["from"] == {"2021": "2022-01-01", "2022": "2024-01-01", "2023": "2026-01-01"}[row["year"]]
     if factor.id == "energy.grid_average":
         assert printed_unit(row["unit"]).scale == units.parse(factor.unit).scale

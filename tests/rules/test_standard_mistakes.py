@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def test_a_sound_pack_loads(folder: Path) -> None:
     assert standard.load(folder).has_type("hiking.v1")
 
 
+SURE = "uncertainty: {low: 0.005, high: 0.006, kind: 95% CI}"
+
 # file, what stands there, what a slip makes of it, where it is told (text on that line), the code, words of the telling
 SLIPS = [
     (FACTORS, "unit: kgCO2e/pkm", "unit: kgCO2e/pmk", "unit: ", "unit", "'pmk' is no unit we know"),
@@ -115,6 +118,21 @@ SLIPS = [
     (FORMULA, "def leakage_g():", "def leakage_g(:", "def leakage_g", "formula_syntax", "cannot be read"),
     (FORMULA, "def leakage_g():\n", "import os\n\n\ndef leakage_g():\n", "import os", "formula_function", "import"),
     (FORMULA, "    return 0", "    for x in y:\n        return 0", "for x", "formula_forbidden", "for x in y"),
+    (FACTORS, "status: published", "status: published\n        review_by: soon", "review_by", "not_a_date", "2025"),
+    (FACTORS, "status: published", "status: published\n        tier: X", "tier: X", "not_one_of", "P, S, U, own"),
+    (FACTORS, "value: 0.004", "value: 4", "value: 4", "out_of_band", "hiking.shoes is 4000, outside of 2 to 300 gCO2e"),
+    (FACTORS, "value: 0.004", "value: 0.004\n        band: miles", "band: miles", "no_band", "no band 'miles'"),
+    (FACTORS, "value: 0.004", "value: 0.004\n        band: share", "band: share", "band_unit", "'share' does not fit"),
+    (FACTORS, "value: 0.004", f"value: 0.004\n        {SURE}", "uncertainty", "interval", "above the value"),
+    (PACK, "status: provisional", "status: draft", "code:", "missing", "'missing' is missing"),
+    (PACK, "status: provisional", "status: sketch", "status: sketch", "not_one_of", "draft, provisional, published"),
+    (PACK, "{of: baseline,", "{of: basement,", "{of: basement", "not_one_of", "baseline, leakage, project, reduction"),
+    (PACK, "of: baseline, per: distance_m", "of: baseline, per: miles", "per: miles", "not_one_of", "distance_m"),
+    (PACK, "band: pkm_emission", "band: pkm_omission", "pkm_omission", "no_band", "no band 'pkm_omission'"),
+    (PACK, "band: pkm_emission", "band: vkm_emission", "band: vkm_", "band_unit", "the unit of band 'vkm_emission'"),
+    (PACK, "band: pkm_reduction", "band: pkm_reduction, x: 1", "x: 1", "unknown_field", "'x' is not known"),
+    (PACK, "    daily_mg: 2400000\n", "", "  - from: 2024", "missing", "'daily_mg' is missing"),
+    (PACK, "daily_mg: 2400000", "daily_points: many", "daily_points", "not_an_integer", "whole number"),
 ]  # fmt: skip
 
 
@@ -128,6 +146,34 @@ def test_a_slip_is_told_where_it_stands(
     where = PACK if code in ("no_factor", "no_value") else file
     places = [(mistake.file, mistake.line) for mistake in told if words in mistake.en]
     assert (f"city/{where}", line_of(folder / where, place)) in places, told
+
+
+# a line more in a pack, where its mistake is told (text on that line), the code, words of the telling
+LINES = [
+    ("region_rule: middle", "region_rule: middle", "not_one_of", "declared, end, start"),
+    ("measures: neither", "measures: neither", "not_one_of", "points, reduction"),
+    ("formula: magic", "formula: magic", "not_one_of", "nothing_measured, quantity_times_baseline"),
+    ("formula: ../cycling/formula", "formula: ..", "not_one_of", "nothing_measured, quantity_times_baseline"),
+    ("formula: quantity_times_factor", "code:", "missing", "'quantity' is missing"),
+    ("formula: quantity_times_factor\nquantity: points", "quantity: points", "not_a_name", "reserved"),
+    ("formula: quantity_times_factor\nquantity: steps", "code:", "formula_unused", "does not use 'distance_m'"),
+    ("quantity: distance_m", "quantity:", "unknown_field", "'quantity' is not known"),
+    ("evidence_percent: {device: 101}", "evidence_p", "not_a_percent", "'device' should be"),
+    ("evidence_percent: {order: -1}", "evidence_p", "not_a_percent", "from 0 to 100"),
+    ("evidence_percent: {device: half}", "evidence_p", "not_an_integer", "whole number"),
+    ("evidence_percent: {hearsay: 10}", "evidence_p", "unknown_field", "screenshot"),
+]
+
+
+@pytest.mark.parametrize(("line", "place", "code", "words"), LINES, ids=lambda part: str(part)[:24])
+def test_a_slip_in_a_field_that_may_be_left_out_is_told(
+    folder: Path, line: str, place: str, code: str, words: str
+) -> None:
+    edit(folder / PACK, "gas_basis:", f"{line}\ngas_basis:")
+    told = [
+        (mistake.file, mistake.line) for mistake in mistakes(folder) if mistake.code == code and words in mistake.en
+    ]
+    assert (f"city/{PACK}", line_of(folder / PACK, place)) in told
 
 
 def test_two_gas_bases_in_one_formula_are_a_mistake(folder: Path) -> None:
@@ -205,6 +251,94 @@ def test_a_pack_that_leaves_a_statement_out_cannot_be_approved_for_the_pool(fold
     assert "leakage" in mistake.en
     (folder / "approvals.yaml").write_text(approval.replace("pool", "points"), "utf-8")
     standard.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("pack", "use", "code"),
+    [
+        ("walking, version: 1.0.0", "demonstration", "points_only"),
+        ("walking, version: 1.0.0", "pool", "points_only"),
+        ("walking, version: 9.9.9", "points", "no_pack"),
+        ("own_cup, version: 0.1.0", "points", "no_pack"),  # a draft
+        ("hiking, version: 1.0.0", "selling", "not_one_of"),
+    ],
+)
+def test_an_approval_must_fit_its_pack(folder: Path, pack: str, use: str, code: str) -> None:
+    one = f"{{pack: {pack}, region: CN, use: {use}, from: 2024-01-01, body: B, document: D}}"
+    (folder / "approvals.yaml").write_text(f"approvals:\n  - {one}\n", "utf-8")
+    told = mistakes(folder)
+    assert [(mistake.file, mistake.line, mistake.code) for mistake in told] == [("city/approvals.yaml", 2, code)]
+    assert use in told[0].en or code == "no_pack" or "points, pool" in told[0].en
+
+
+def test_a_pack_that_sets_points_only_can_be_approved_for_points(folder: Path) -> None:
+    one = "{pack: walking, version: 1.0.0, region: CN, use: points, from: 2024-01-01, body: B, document: D}"
+    (folder / "approvals.yaml").write_text(f"approvals:\n  - {one}\n", "utf-8")
+    loaded = standard.load(folder)
+    walking = loaded.pack_version("walking", "1.0.0")
+    assert walking
+    assert loaded.approval(walking, "310000", "points", date(2026, 6, 1))
+
+
+GRID = "{code: GRID-X, name: {zh: 网, en: Grid}, provinces: ['310000'], status: published}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"),
+    [
+        ("'310000'", "'990000'", "no_region", "'990000' is not in regions.csv"),
+        ("['310000']", "'310000'", "not_a_list", "behind '-'"),
+        (", status: published", "", "missing", "'status' is missing"),
+        ("published", "provisional", "caveat", "must say why"),
+        ("provinces", "members", "unknown_field", "'members' is not known"),
+        ("{zh: 网, en: Grid}", "{zh: 网}", "missing", "'en' is missing"),
+    ],
+)
+def test_a_grid_must_be_of_provinces_that_exist(folder: Path, old: str, new: str, code: str, words: str) -> None:
+    assert old in GRID
+    (folder / "grids.yaml").write_text(f"grids:\n  - {GRID.replace(old, new)}\n", "utf-8")
+    told = [mistake for mistake in mistakes(folder) if mistake.code == code]
+    assert [(mistake.file, mistake.line) for mistake in told] == [("city/grids.yaml", 2)]
+    assert words in told[0].en
+
+
+BAND = "{id: shoes, unit: gCO2e/pkm, low: 1, high: 9, name: {zh: 鞋, en: Shoes}, status: published}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"),
+    [
+        ("low: 1", "low: 10", "interval", "low should not be above"),
+        ("gCO2e/pkm", "gCO2e/mile", "unit", "'mile' is no unit"),
+        ("high: 9", "high: much", "not_a_number", "decimal number"),
+        ("id: shoes", "name_of_it: shoes", "unknown_field", "'name_of_it' is not known"),
+    ],
+)
+def test_a_band_must_be_of_a_unit_and_from_low_to_high(folder: Path, old: str, new: str, code: str, words: str) -> None:
+    (folder / "bands.yaml").write_text(f"bands:\n  - {BAND}\n", "utf-8")
+    edit(folder / FACTORS, "value: 0.004", "value: 0.004\n        band: shoes")
+    standard.load(folder)
+    assert old in BAND
+    (folder / "bands.yaml").write_text(f"bands:\n  - {BAND.replace(old, new)}\n", "utf-8")
+    told = [mistake for mistake in mistakes(folder) if mistake.code == code]
+    assert [(mistake.file, mistake.line) for mistake in told] == [("city/bands.yaml", 2)]
+    assert words in told[0].en
+
+
+def test_a_draft_needs_its_words_only_and_loads_beside_the_others(folder: Path) -> None:
+    text = (folder / PACK).read_text("utf-8").replace("status: provisional", "status: draft")
+    head, tail = text[: text.index("exclusion_class:")], text[text.index("statements:") :]
+    missing = "missing: {zh: 数值, en: A number}\n"
+    (folder / PACK).write_text(head + missing + tail, "utf-8")
+    (folder / FORMULA).unlink()
+    loaded = standard.load(folder)
+    [draft] = [one for one in loaded.drafts if one.code == "hiking"]
+    assert loaded.has_type("hiking.v1")
+    assert loaded.pack("hiking.v1", date(2026, 6, 1)) is None
+    assert loaded.pack_version("hiking", "1.0.0") is None
+    assert standard.pack_json(draft)["missing"]["en"] == "A number"
+    (folder / PACK).write_text(head + "missing: {zh: 数值}\n" + tail, "utf-8")
+    assert [(mistake.code, mistake.en) for mistake in mistakes(folder)] == [("missing", "'en' is missing")]
 
 
 @pytest.mark.parametrize(
