@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Response, g, render_template, request
+from flask import Response, render_template, request
 
 from backend import api, auth
 from backend.errors import Problem
-from backend.usecases import describe_methodology
+from backend.usecases import describe_methodology, list_behaviours
 
 blp = api.Routes("pages", __name__, template_folder="templates", description="网页 · Pages")
 
 STATIC = Path(__file__).parent / "static"
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
+FILES = {
+    "standard.css": "text/css; charset=utf-8",
+    "calculator.js": "text/javascript; charset=utf-8",
+    "texts.json": "application/json",
 }
 TEXTS: dict[str, dict[str, str]] = json.loads((STATIC / "texts.json").read_text("utf-8"))  # for the script as well
 SECURITY = {
@@ -32,17 +33,22 @@ SECURITY = {
 def _page(template: str, **values: Any) -> Response:
     asked = request.args.get("lang", "")
     language = asked if asked in ("zh", "en") else api.language()
-    g.language = language
 
-    def say(text: Any) -> str:
+    def say(text: Any, **inside: str) -> str:
         """A text in the language of the page: {zh, en}, or the name of one of ours."""
-        return str((TEXTS[text] if isinstance(text, str) else text)[language])
+        said = str((TEXTS[text] if isinstance(text, str) else text)[language])
+        return said.format(**inside) if inside else said  # a pack's own text may hold braces
 
     def place(code: str) -> str:
-        return say(describe_methodology.region_name(api.platform(), code))
+        return say(describe_methodology.place_name(api.platform(), code))
 
     html = render_template(f"standard/{template}", lang=language, say=say, place=place, path=request.path, **values)
-    return Response(html, content_type="text/html; charset=utf-8", headers=SECURITY | {"Content-Language": language})
+    headers = SECURITY | {"Content-Language": language, "Vary": "Accept-Language"}
+    return Response(html, content_type="text/html; charset=utf-8", headers=headers)
+
+
+def _today() -> date:
+    return datetime.now(UTC).astimezone(api.platform().standard.nation.timezone).date()
 
 
 @blp.route("/standard")
@@ -50,15 +56,15 @@ def _page(template: str, **values: Any) -> Response:
 @blp.response(200, {"type": "string"}, content_type="text/html")
 def get_standard_page() -> Response:
     """All methodologies by category, for people to read."""
-    return _page("list.html", categories=describe_methodology.describe_all(api.platform()))
+    return _page("list.html", categories=list_behaviours.list_behaviours(api.platform(), _today()))
 
 
 @blp.route("/standard/<code>")
 @auth.allow(auth.ANYONE)
 @blp.response(200, {"type": "string"}, content_type="text/html")
 def get_methodology_page(code: str) -> Response:
-    """One methodology: what counts, how it is measured, an example, sources, history, status. Errors: not_found."""
-    return _page("methodology.html", m=describe_methodology.describe_methodology(api.platform(), code))
+    """One methodology: what counts, how it is measured, examples, sources, versions, status. Errors: not_found."""
+    return _page("methodology.html", m=describe_methodology.describe_methodology(api.platform(), code, _today()))
 
 
 @blp.route("/calculator")
@@ -66,8 +72,9 @@ def get_methodology_page(code: str) -> Response:
 @blp.response(200, {"type": "string"}, content_type="text/html")
 def get_calculator_page() -> Response:
     """What a green act comes to: pick a behaviour, a place and an amount. It asks /v1/quantify."""
-    groups = describe_methodology.describe_all(api.platform())
-    return _page("calculator.html", categories=groups)
+    found = list_behaviours.list_behaviours(api.platform(), _today())
+    usable = {category: [b for b in rows if b["status"] != "draft"] for category, rows in found.items()}
+    return _page("calculator.html", categories=usable, grids=describe_methodology.grid_names(api.platform()))
 
 
 @blp.route("/pages/<name>")
@@ -75,8 +82,10 @@ def get_calculator_page() -> Response:
 @blp.response(200, {"type": "string"}, content_type="text/plain")
 def get_page_file(name: str) -> Response:
     """The style and script of the pages. Errors: not_found."""
-    path = STATIC / name
-    if path.suffix not in TYPES or path not in STATIC.iterdir():
+    if name not in FILES:
         raise Problem("not_found")
-    headers = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}
-    return Response(path.read_bytes(), content_type=TYPES[path.suffix], headers=headers)
+    # Always asked for again, and rarely sent again: a page never meets the script of another version.
+    answer = Response((STATIC / name).read_bytes(), content_type=FILES[name], headers={"Cache-Control": "no-cache"})
+    answer.add_etag()
+    answer.make_conditional(request)
+    return answer
