@@ -23,6 +23,7 @@ from rules.quantification import Value
 from rules.reading import Notes, Section
 
 T = TypeVar("T")
+_PATTERNS = ("methodologies/**/methodology.yaml", "factors/*.yaml", "*.yaml", "*.csv")
 
 
 def _position(row: Mapping[str, str]) -> tuple[int, int]:
@@ -55,6 +56,8 @@ class Drafts:
         """Everything one folder holds."""
         if not folder.is_dir():
             self.notes.add(str(folder), 1, "no_folder")
+        elif not any(any(folder.glob(pattern)) for pattern in _PATTERNS):
+            self.notes.add(str(folder), 1, "nothing_here")
         if (folder / "regions.csv").exists():
             self._regions(folder / "regions.csv", f"{folder.name}/regions.csv")
         if (folder / "places.csv").exists():

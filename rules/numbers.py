@@ -31,6 +31,8 @@ def origin(item: Section) -> dict[str, Any]:
     doc: dict[str, Any] = {name: item.text(name, "") for name in ("source", "source_ref", "stored_at", "year")}
     doc["status"] = item.one_of("status", ("published", "provisional"))
     doc["tier"] = item.one_of("tier", ("P", "S", "U", "own"), "own")
+    if doc["tier"] != "own" and not (doc["source"] or doc["stored_at"]):
+        item.mistake("missing", what="source")
     doc["caveat"] = item.both("caveat", optional=True)
     review = item.date("review_by", optional=True)
     doc["review_by"] = review.isoformat() if review else ""

@@ -6,6 +6,7 @@ A mistake does not stop the reading: it is noted, a harmless value stands in, an
 
 from __future__ import annotations
 
+import difflib
 import keyword
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -81,6 +82,14 @@ MISTAKES = {
     ),
     "same_version": ("{what} 已在别处定义", "{what} is defined twice"),
     "both_in_force": ("{what} 与 {other} 同时有效", "{what} and {other} are in force at the same time"),
+    "nothing_here": (
+        "文件夹里没有 methodologies、factors 或批准书等文件：请给出包含 methodologies 的文件夹",
+        "there is nothing of a standard in this folder: give the folder that holds methodologies/",
+    ),
+    "unfinished": (
+        "方法学还有待填的内容或占位数值，不能批准：{what}",
+        "the methodology still has words to be filled in or placeholder numbers, it cannot be approved: {what}",
+    ),
     "incomplete": (
         "方法学缺少说明，不能批准用于 pool：{what}",
         "the methodology does not state {what}: it cannot be approved for 'pool'",
@@ -185,6 +194,7 @@ class Section:
         self._nodes: dict[str, yaml.Node] = {}
         self._lines: dict[str, int] = {}
         self._asked: set[str] = set()
+        self._looked_for: set[str] = set()
         self._fallback = fallback
         if not isinstance(node, yaml.MappingNode):
             notes.add(file, self.line, "not_a_map")
@@ -195,6 +205,7 @@ class Section:
             self._nodes[key.value], self._lines[key.value] = value, key.start_mark.line + 1
 
     def __contains__(self, name: str) -> bool:
+        self._looked_for.add(name)
         return name in self._nodes or (self._fallback is not None and name in self._fallback)
 
     def names(self) -> list[str]:
@@ -203,8 +214,9 @@ class Section:
         return list(self._nodes)
 
     def mistake(self, code: str, name: str = "", **fields: object) -> None:
-        """Note a mistake at a value of this group, or at the group itself."""
-        self.notes.add(self.file, self._lines.get(name, self.line), code, **fields)
+        """Note a mistake at a value of this group, where it was taken from, or at the group itself."""
+        inherited = self._fallback._lines.get(name, self.line) if self._fallback else self.line
+        self.notes.add(self.file, self._lines.get(name, inherited), code, **fields)
 
     def text(self, name: str, default: str | None = None) -> str:
         """One value as it is written; without a default it must be there."""
@@ -309,8 +321,11 @@ class Section:
 
     def done(self) -> None:
         """Note every name nobody asked for."""
+        known = self._asked | self._looked_for
         for name in self._nodes.keys() - self._asked:
-            self.mistake("unknown_field", name, what=name, known=", ".join(sorted(self._asked)))
+            near = difflib.get_close_matches(name, known - {name}, 1)
+            told = [*near, *sorted(known - {name, *near})]  # the likeliest first
+            self.mistake("unknown_field", name, what=name, known=", ".join(told))
 
     def _node(self, name: str, required: bool) -> yaml.Node | None:
         self._asked.add(name)

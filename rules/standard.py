@@ -31,7 +31,7 @@ from rules.reading import Section, StandardError
 __all__ = ["CASE_KINDS", "CaseResult", "Standard", "StandardError", "load", "load_alone", "pack_json"]
 
 SHIPPED = Path(__file__).parent
-PLACEHOLDER = "待填"  # what a methodology that was just begun says of itself
+PLACEHOLDERS = ("待填", "to be filled in", "placeholder")  # what a methodology that was just begun says of itself
 NATION = Region(quantification.NATION, "全国", "China", "", ZoneInfo("Asia/Shanghai"))
 
 
@@ -204,6 +204,13 @@ def _pack(
         document=document,
         content_sha256=hashlib.sha256(document).hexdigest(),
     )
+
+
+def unfinished(pack: Pack) -> list[str]:
+    """The members of a pack's document in which something is still to be filled in."""
+    document = pack_json(pack)
+    texts = {name: json.dumps(value, ensure_ascii=False).lower() for name, value in document.items()}
+    return sorted(name for name, text in texts.items() if any(f'"{word}' in text for word in PLACEHOLDERS))
 
 
 def pack_json(pack: Pack) -> dict[str, Any]:
@@ -412,9 +419,11 @@ class _Checking:
             item.mistake("no_pack", "pack", what=" ".join(name))
         elif pack.points_only and approval.use != "points":
             item.mistake("points_only", "use", what=approval.use)
+        elif approval.use != "demonstration" and (left := unfinished(pack)):
+            item.mistake("unfinished", "use", what=", ".join(left))
         elif approval.use == "pool":
             said = pack_json(pack).get("statements", {})
-            lacking = [name for name in STATEMENTS if said.get(name, {"zh": PLACEHOLDER})["zh"].startswith(PLACEHOLDER)]
+            lacking = [name for name in STATEMENTS if not all(said.get(name, {"zh": ""}).values())]
             if lacking:
                 item.mistake("incomplete", "use", what=", ".join(lacking))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,8 @@ def new_pack(folder: Path, code: str, name_zh: str, name_en: str, category: str,
         raise ValueError(f"{code!r}: a code is lower-case letters, digits and _ / 代码只能用小写字母、数字和下划线")
     if (folder / "methodologies" / code).exists() or (standard.SHIPPED / "methodologies" / code).exists():
         raise ValueError(f"there is a methodology {code!r} already / 已有同名方法学")
-    words = {"CODE": code, "NAME_ZH": name_zh, "NAME_EN": name_en, "CATEGORY": category, "TODAY": today.isoformat()}
+    zh, en = (json.dumps(name, ensure_ascii=False)[1:-1] for name in (name_zh, name_en))  # they stand in quotes
+    words = {"CODE": code, "NAME_ZH": zh, "NAME_EN": en, "CATEGORY": category, "TODAY": today.isoformat()}
     made = []
     for source in sorted(TEMPLATE.iterdir()):
         name = source.name.removesuffix(".txt")

@@ -43,12 +43,15 @@ def check(folders: tuple[Path, ...]) -> None:
     loaded = _load(folders)
     for pack in (*loaded.packs, *loaded.drafts):
         click.echo(f"{pack.code} {pack.version}\t{pack.status}\t{pack.name_zh} · {pack.name_en}")
+        if left := standard.unfinished(pack):
+            say(f"still to be filled in: {pack.code} {pack.version}: {', '.join(left)} / 尚有待填")
     today = datetime.now(UTC).date()
     for factor in loaded.factors.values():
         for value in factor.values:
             if value.review_by and value.review_by < today and (value.to_on is None or value.to_on > today):
                 which = f"{factor.id} {value.region} {value.value_id}"
                 say(f"review overdue since {value.review_by}: {which} / 已过复核日期")
+    say("no mistakes / 没有错误")
 
 
 @group.command("test")

@@ -38,6 +38,8 @@ def test_a_pack_that_was_just_begun_loads_and_its_example_holds(tmp_path: Path) 
     checked = run("check", str(folder))
     assert checked.exit_code == 0, checked.output
     assert "旧书交换 · Books swapped" in checked.output
+    assert "still to be filled in: book_swap 1.0.0" in checked.output
+    assert "no mistakes" in checked.output
     tested = run("test", str(folder))
     assert "book_swap" in tested.output
     assert tested.exit_code == 0
@@ -58,24 +60,16 @@ def test_a_mistake_is_told_by_file_and_line(tmp_path: Path) -> None:
 
 def test_an_approval_is_recorded_where_the_city_keeps_its_packs_and_only_if_it_fits(tmp_path: Path) -> None:
     folder = begun(tmp_path / "city")
-    words = (
-        "--use",
-        "points",
-        "--region",
-        "310000",
-        "--body",
-        "某局's: bureau",
-        "--document",
-        "No. 7",
-        "--from",
-        "2026-01-01",
-    )
+    place = ("--region", "310000", "--body", "某局's: bureau", "--document", "No. 7", "--from", "2026-01-01")
+    words = ("--use", "demonstration", *place)
     done = run("approve", "book_swap@1.0.0", *words, TANPUHUI_STANDARD=str(folder))
     assert done.exit_code == 0, done.output
     listed = run("approvals", TANPUHUI_STANDARD=str(folder)).output
-    assert "book_swap@1.0.0\t310000\tpoints\t2026-01-01\t\t某局's: bureau\tNo. 7" in listed
-    pool = run("approve", "book_swap@1.0.0", "--use", "pool", *words[2:], TANPUHUI_STANDARD=str(folder))
-    assert "does not state boundary, baseline" in pool.output  # it says of itself that they are to be filled in
+    assert "book_swap@1.0.0\t310000\tdemonstration\t2026-01-01\t\t某局's: bureau\tNo. 7" in listed
+    for use in ("points", "pool"):  # it says of itself what is still to be filled in
+        early = run("approve", "book_swap@1.0.0", "--use", use, *place, TANPUHUI_STANDARD=str(folder))
+        assert early.exit_code == 1
+        assert "cannot be approved: bounds, caps, factors, statements, status_reason" in early.output
     before = (folder / "approvals.yaml").read_text("utf-8")
     wrong = run("approve", "book_swap@9", *words, TANPUHUI_STANDARD=str(folder))
     assert wrong.exit_code == 1
@@ -115,3 +109,26 @@ def test_a_change_is_tried_on_the_deeds_that_are_stored_and_nothing_is_posted(
     assert "cycling.v1" in run("diff", "-", str(proposed), **environ).output
     assert run("diff", "-", "-", "--json", **environ).output.count('"change_mg": 0') == 2
     assert stage.count("transfer") == transfers
+
+
+def test_a_folder_that_holds_no_standard_is_not_passed_over(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "city")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for wrong in (folder / "methodologies", empty):
+        told = run("check", str(wrong))
+        assert told.exit_code == 1
+        assert "give the folder that holds methodologies/" in told.output
+
+
+def test_a_misspelt_field_is_answered_with_the_likeliest_name_first(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "city")
+    path = folder / "factors" / "book_swap.yaml"
+    path.write_text(path.read_text("utf-8").replace("{value: 0.02,", "{reviewby: 2027-01-01, value: 0.02,"), "utf-8")
+    assert "'reviewby' is not known here; known are: review_by" in run("check", str(folder)).output
+
+
+def test_quotes_in_a_name_do_not_break_the_files(tmp_path: Path) -> None:
+    names = ("--name-zh", '"旧"书', "--name-en", 'Old "books"', "--category", "goods")
+    assert run("new", "old_books", "--folder", str(tmp_path / "city"), *names).exit_code == 0
+    assert 'Old "books"' in run("check", str(tmp_path / "city")).output
