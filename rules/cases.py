@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rules import quantification
+from rules import formula, quantification
 from rules.model import Pack
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class CaseResult:
 
     def __str__(self) -> str:
         shown = (self.value, self.case.at_least, self.case.at_most)
-        got, low, high = (f"{Decimal(number.numerator) / number.denominator:.6g}" for number in shown)
+        got, low, high = map(formula.readable, shown)
         return f"{self.case.id}\t{self.case.kind}\t{got} g, expected {low} to {high}\t{self.case.title}"
 
 

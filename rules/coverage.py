@@ -28,7 +28,7 @@ def left_out(path: Path = LIST) -> list[dict[str, Any]]:
 def table(standard: Standard, listed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row a behaviour: status, formula, factors by tier, regions with own numbers, cases by kind, approvals, gap."""
     by_code: dict[str, list[Pack]] = {}
-    for pack in (*standard.packs, *standard.drafts):
+    for pack in standard.methodologies:
         by_code.setdefault(pack.code, []).append(pack)
     return [_row(standard, row, [p for code in row["packs"] for p in by_code.get(code, ())]) for row in listed]
 
@@ -40,12 +40,7 @@ def _row(standard: Standard, row: Mapping[str, Any], packs: Sequence[Pack]) -> d
     tariffs = [t for t in standard.tariffs if t.pack_code in row["packs"]]
     regions = {v["region"] for v in values} | {t.value.region for t in tariffs}
     cases = Counter(case.kind for pack in packs for case in standard.cases_of(pack))
-    uses = {
-        a.use
-        for pack in packs
-        for a in standard.approvals
-        if (a.pack_code, a.pack_version) == (pack.code, pack.version)
-    }
+    uses = {one.use for pack in packs for one in standard.approvals if one.is_of(pack)}
     missing = [doc["missing"]["en"] for doc in docs if "missing" in doc] or [row.get("gap", "")]
     return {
         "n": row["n"],

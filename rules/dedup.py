@@ -308,14 +308,14 @@ def _amounts(standing: Iterable[Record], heads: Mapping[int, int]) -> dict[int, 
                 reduction_mg = r.fixed_mg
             used_mg[r.pack] += max(reduction_mg, 0)
             counted_mg += max(reduction_mg, 0)
-            earned_micro = _points_micro(r, reduction_mg)
+            whole_micro = earned_micro = _points_micro(r, reduction_mg)
             if r.cap_points is not None:
-                earned_micro = min(earned_micro, max(r.cap_points * MICRO - used_micro[r.pack], 0))
+                earned_micro = min(whole_micro, max(r.cap_points * MICRO - used_micro[r.pack], 0))
             used_micro[r.pack] += earned_micro
             micro += earned_micro
             points = max(micro // MICRO - given, 0) if r.fixed_mg is None else r.fixed_points
             given += points
-            cut = reduction_mg < rest_mg or earned_micro < _points_micro(r, reduction_mg)
+            cut = reduction_mg < rest_mg or earned_micro < whole_micro
             code = _amount_code(r, rest_mg, cut, heads)
             outcomes[r.event_id] = Outcome(CREDITED, code, r.event_id, reduction_mg, points)
     return outcomes

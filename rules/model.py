@@ -217,3 +217,6 @@ class Approval:
     document: str
     valid_from: date
     valid_to: date | None
+
+    def is_of(self, pack: Pack) -> bool:
+        return (self.pack_code, self.pack_version) == (pack.code, pack.version)

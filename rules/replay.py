@@ -422,6 +422,12 @@ def verify(receipt: bytes, packs: Sequence[bytes]) -> tuple[list[str], dict[str,
         ) from None
 
 
+def told(lines: Sequence[str], receipt: Mapping[str, Any]) -> str:
+    """The good news for a person."""
+    total = f"OK / 成立: {receipt['reduction_mg']} mg CO2e, {receipt['points']} points / 积分"
+    return "\n".join([*lines, total])
+
+
 def main(files: Sequence[str]) -> int:
     """Exit code; the verdict on standard output, the reason of a refusal on standard error."""
     if not files or files[0] in ("-h", "--help"):
@@ -436,8 +442,7 @@ def main(files: Sequence[str]) -> int:
     except (OSError, Refused) as error:
         print(f"REFUSED / 不成立: {error}", file=sys.stderr)
         return 1
-    print("\n".join(lines))
-    print(f"OK / 成立: {receipt['reduction_mg']} mg CO2e, {receipt['points']} points / 积分")
+    print(told(lines, receipt))
     return 0
 
 

@@ -92,7 +92,12 @@ class Standard:
 
     def has_type(self, event_type: str) -> bool:
         """Whether any pack, in force or not, or a draft, is about that event type."""
-        return any(pack.event_type == event_type for pack in (*self.packs, *self.drafts))
+        return any(pack.event_type == event_type for pack in self.methodologies)
+
+    @property
+    def methodologies(self) -> tuple[Pack, ...]:
+        """Every version of every methodology, those that cannot credit yet behind the others."""
+        return (*self.packs, *self.drafts)
 
     def pack_version(self, code: str, version: str) -> Pack | None:
         """One version of a methodology, in force or not."""

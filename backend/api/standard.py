@@ -191,12 +191,6 @@ def quantify() -> Response:
     try:
         loaded = QuantifySchema(many=True).load(items)
     except ValidationError as error:
-        raise Problem("request_invalid", errors=_errors(error.messages)) from None
+        raise Problem("request_invalid", errors=api.field_errors(error.messages)) from None
     told = quantify_deeds.quantify_deeds(api.platform(), loaded)
     return jsonify(told if isinstance(body, list) else told[0])
-
-
-def _errors(messages: Any, path: str = "") -> list[dict[str, str]]:
-    if isinstance(messages, dict):
-        return [e for name, inner in messages.items() for e in _errors(inner, f"{path}.{name}" if path else str(name))]
-    return [{"field": path or "body", "code": "invalid", "detail": str(text)} for text in messages]

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backend import config
-from backend.cli.terminal import opened, say
+from backend.cli.terminal import load_standard, opened, say
 from backend.usecases import compare_standards
 from rules import coverage, show, standard, writing
 
@@ -29,19 +29,12 @@ def group() -> None:
     """
 
 
-def _load(folders: tuple[Path, ...] = ()) -> standard.Standard:
-    try:
-        return standard.load(*(folders or config.standard_folders(os.environ)))
-    except standard.StandardError as error:
-        raise click.ClickException(str(error)) from None
-
-
 @group.command("check")
 @click.argument("folders", nargs=-1, type=FOLDER)
 def check(folders: tuple[Path, ...]) -> None:
     """Load every pack and explain every mistake with file and line; warn of numbers past their review date."""
-    loaded = _load(folders)
-    for pack in (*loaded.packs, *loaded.drafts):
+    loaded = load_standard(folders)
+    for pack in loaded.methodologies:
         click.echo(f"{pack.code} {pack.version}\t{pack.status}\t{pack.name_zh} · {pack.name_en}")
         if left := standard.unfinished(pack):
             say(f"still to be filled in: {pack.code} {pack.version}: {', '.join(left)} / 尚有待填")
@@ -58,7 +51,7 @@ def check(folders: tuple[Path, ...]) -> None:
 @click.argument("folders", nargs=-1, type=FOLDER)
 def test(folders: tuple[Path, ...]) -> None:
     """Run the worked examples of every pack."""
-    loaded = _load(folders)
+    loaded = load_standard(folders)
     kinds: Counter[str] = Counter()
     failed = 0
     for pack in loaded.packs:
@@ -75,10 +68,10 @@ def test(folders: tuple[Path, ...]) -> None:
 @click.argument("code")
 def show_pack(code: str) -> None:
     """What a methodology says."""
-    loaded = _load()
-    found = [pack for pack in (*loaded.packs, *loaded.drafts) if pack.code == code]
+    loaded = load_standard()
+    found = [pack for pack in loaded.methodologies if pack.code == code]
     if not found:
-        known = sorted({p.code for p in (*loaded.packs, *loaded.drafts)})
+        known = sorted({p.code for p in loaded.methodologies})
         raise click.ClickException(f"no pack {code!r}; there are: {', '.join(known)}")
     for pack in found:
         click.echo(show.describe(loaded, pack))
@@ -88,7 +81,7 @@ def show_pack(code: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for machines.")
 def show_coverage(as_json: bool) -> None:
     """The working list of everyday behaviours: what measures each, with which numbers, and what is missing."""
-    loaded = _load()
+    loaded = load_standard()
     rows = coverage.table(loaded, coverage.behaviours())
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -157,7 +150,7 @@ def approve(
 @group.command("approvals")
 def approvals() -> None:
     """All approvals: pack, region, use, dates, body, document."""
-    for one in _load().approvals:
+    for one in load_standard().approvals:
         cells = (f"{one.pack_code}@{one.pack_version}", one.region, one.use, one.valid_from, one.valid_to or "",
                  one.body, one.document)  # fmt: skip
         click.echo("\t".join(map(str, cells)))
@@ -196,11 +189,11 @@ def diff(a: str, b: str, starts: datetime, ends: datetime | None, as_json: bool)
 def _side(name: str) -> standard.Standard:
     """The standard that an argument of `diff` means."""
     if name == "-":
-        return _load()
+        return load_standard()
     folder = Path(name)
     if not folder.is_dir():
         raise click.ClickException(f"{name} is no folder, and not '-' / 不是文件夹")
     try:
-        return standard.load_alone(folder) if (folder / "regions.csv").exists() else _load((folder,))
+        return standard.load_alone(folder) if (folder / "regions.csv").exists() else load_standard((folder,))
     except standard.StandardError as error:
         raise click.ClickException(str(error)) from None

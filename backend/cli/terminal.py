@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import psycopg
@@ -33,6 +34,14 @@ def opened() -> Iterator[Platform]:
         raise click.ClickException(problem.detail or problem.code) from None
     except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         raise click.ClickException("the database does not answer: is `tanpuhui up` running?") from None
+
+
+def load_standard(folders: tuple[Path, ...] = ()) -> standard.Standard:
+    """The shipped standard and these folders, or else those of the environment, with mistakes said as they are."""
+    try:
+        return standard.load(*(folders or config.standard_folders(os.environ)))
+    except standard.StandardError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def say(text: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 import click
 
-from rules import replay, standard
+from backend.cli.terminal import load_standard
+from rules import replay
 
 
 @click.group("verify")
@@ -16,13 +19,11 @@ def group() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--pack", "packs", multiple=True, type=click.File("rb"),
               help="A pack.json, from /v1/standard/packs/{sha256}.  [default: those of this standard]")  # fmt: skip
-def verify_receipt(file: click.File, packs: tuple[click.File, ...]) -> None:
+def verify_receipt(file: BinaryIO, packs: tuple[BinaryIO, ...]) -> None:
     """Calculate the receipt in FILE anew, to the milligram; tells the reason when something does not agree."""
-    given = [pack.read() for pack in packs] or [pack.document for pack in standard.load().packs]  # type: ignore[attr-defined]
+    given = [pack.read() for pack in packs] or [pack.document for pack in load_standard().packs]
     try:
-        lines, receipt = replay.verify(file.read(replay.FILE_MAX_BYTES + 1), given)  # type: ignore[attr-defined]
+        lines, receipt = replay.verify(file.read(replay.FILE_MAX_BYTES + 1), given)
     except replay.Refused as refused:
         raise click.ClickException(f"REFUSED / 不成立: {refused}") from None
-    for line in lines:
-        click.echo(line)
-    click.echo(f"OK / 成立: {receipt['reduction_mg']} mg CO2e, {receipt['points']} points / 积分")
+    click.echo(replay.told(lines, receipt))

@@ -24,8 +24,7 @@ def describe_methodology(platform: Platform, code: str, today: date) -> dict[str
     shown = list_methodologies.show_methodology(platform, code)
     newest = shown["versions"][0]
     document = newest["pack"]
-    packs = (*platform.standard.packs, *platform.standard.drafts)
-    pack = next(p for p in packs if p.content_sha256 == newest["sha256"])
+    pack = next(p for p in platform.standard.methodologies if p.content_sha256 == newest["sha256"])
     ordered = sorted(platform.standard.cases_of(pack), key=lambda case: CASE_KINDS.index(case.kind))
     factors = [_factor(platform, factor) for factor in document.get("factors", {}).values()]
     return shown | {

@@ -55,7 +55,6 @@ def headline(platform: Platform, pack: Pack, today: date) -> dict[str, Any] | No
 
 def _behaviour(platform: Platform, pack: Pack, today: date) -> dict[str, Any]:
     document = standard.pack_json(pack)
-    named = (pack.code, pack.version)
     return {
         "code": pack.code,
         "version": pack.version,
@@ -63,7 +62,7 @@ def _behaviour(platform: Platform, pack: Pack, today: date) -> dict[str, Any]:
         "name": {"zh": pack.name_zh, "en": pack.name_en},
         "status": pack.status,
         "points_only": pack.points_only,
-        "uses": sorted({a.use for a in platform.standard.approvals if (a.pack_code, a.pack_version) == named}),
+        "uses": sorted({one.use for one in platform.standard.approvals if one.is_of(pack)}),
         "headline": headline(platform, pack, today),
         "fields": [_field(fact) for fact in document.get("facts", ())],
         "words": words.template(document),

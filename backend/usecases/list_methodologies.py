@@ -14,7 +14,7 @@ from rules.model import Pack
 
 def list_methodologies(platform: Platform) -> list[dict[str, Any]]:
     """Every version of every methodology by code, in short."""
-    return [_brief(pack) for pack in (*platform.standard.packs, *platform.standard.drafts)]
+    return [_brief(pack) for pack in platform.standard.methodologies]
 
 
 def show_methodology(platform: Platform, code: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _full(platform: Platform, pack: Pack) -> dict[str, Any]:
             "to": a.valid_to,
         }
         for a in platform.standard.approvals
-        if (a.pack_code, a.pack_version) == (pack.code, pack.version)
+        if a.is_of(pack)
     ]
     pack_json = standard.pack_json(pack)
     cases = {kind: kinds[kind] for kind in standard.CASE_KINDS}

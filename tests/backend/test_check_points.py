@@ -10,17 +10,10 @@ from typing import Any
 import pytest
 
 from backend import api
-from mobile_mock import server
 from rules import reasons
 from tests import cast, phones
 from tests.cast import Client, Stage, recent
 from tests.phones import Citizen, log_in
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    with phones.serving(server.create_app("http://127.0.0.1:9")) as url:
-        yield url
 
 
 @pytest.fixture
@@ -32,11 +25,6 @@ def stage(database_url: str, redis_url: str, provider: str) -> Iterator[Stage]:
 @pytest.fixture
 def bikes(stage: Stage) -> Client:
     return stage.partner("valleybike", ["lin", "wang"], of="city")
-
-
-@pytest.fixture
-def lin(stage: Stage, provider: str, bikes: Client) -> Citizen:
-    return log_in(stage.http, provider, "union-lin")
 
 
 def every_page(citizen: Citizen, path: str, items: str, limit: int) -> list[dict[str, Any]]:

@@ -21,12 +21,6 @@ from tests.cast import Stage
 from tests.phones import log_in, login_code, post_login
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    with phones.serving(server.create_app("http://127.0.0.1:9")) as url:
-        yield url
-
-
 @pytest.fixture
 def stage(database_url: str, redis_url: str, provider: str) -> Iterator[Stage]:
     with cast.stage(database_url, redis_url, **phones.identity_environment(provider)) as made:

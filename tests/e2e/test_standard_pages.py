@@ -237,7 +237,7 @@ def test_every_behaviour_is_calculated_as_it_stands(page: Page, base: str, langu
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_no_page_is_wider_than_a_phone(page: Page, base: str, language: str) -> None:
     loaded = standard.load()
-    paths = ["/standard", "/calculator", *(f"/standard/{p.code}" for p in (*loaded.packs, *loaded.drafts))]
+    paths = ["/standard", "/calculator", *(f"/standard/{p.code}" for p in loaded.methodologies)]
     wide = []
     for path in paths:
         page.goto(f"{base}{path}?lang={language}")

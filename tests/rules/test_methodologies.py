@@ -91,9 +91,9 @@ def test_a_pack_that_sets_points_only_measures_nothing_and_pays_by_a_printed_tar
 def test_the_working_list_and_the_packs_name_each_other() -> None:
     listed = coverage.behaviours()
     assert [row["n"] for row in listed] == list(range(1, 41))
-    packs = {pack.code for pack in (*STANDARD.packs, *STANDARD.drafts)}
+    packs = {pack.code for pack in STANDARD.methodologies}
     assert {code for row in listed for code in row["packs"]} == packs
-    categories = {pack.code: pack.category for pack in (*STANDARD.packs, *STANDARD.drafts)}
+    categories = {pack.code: pack.category for pack in STANDARD.methodologies}
     found = {(code, row["category"]) for row in listed for code in row["packs"]}
     crossing = {(code, category) for code, category in found if categories[code] != category}
     assert crossing == {("plastic_substitution", "food")}  # a takeaway box is a matter of goods and of food
@@ -154,7 +154,7 @@ def test_every_example_of_the_table_is_in_a_pack_or_left_out_for_a_reason() -> N
     assert given_up <= set(golden)
     assert sorted(set(golden) - used - given_up) == []
     assert sorted(used & given_up) == []
-    codes = {pack.code for pack in (*STANDARD.packs, *STANDARD.drafts)}
+    codes = {pack.code for pack in STANDARD.methodologies}
     for row in left:
         assert row["pack"] in codes | {""}
         assert row["reason"]["zh"]
