@@ -14,7 +14,7 @@ import click
 import psycopg
 
 from backend import auth, config
-from backend.cli import standard, verify
+from backend.cli import serials, standard, verify
 from backend.cli.terminal import TERMINAL, opened, say
 from backend.embedded import up
 from backend.platform import Platform
@@ -45,6 +45,7 @@ def main() -> None:
 
 
 main.add_command(up.up)
+main.add_command(serials.group)
 main.add_command(standard.group)
 main.add_command(verify.group)
 
