@@ -38,6 +38,10 @@ class Settings:
     identity_url: str  # code2session provider; empty: nobody can log in
     identity_appid: str
     identity_secret: str
+    payment_url: str  # a payment provider; empty: bank transfers only
+    payment_merchant: str
+    payment_secrets: tuple[str, ...]  # shared with it: the first signs, all verify
+    webhook_private: bool  # may webhooks be at http and private addresses?
     batch_max: int
     body_max_bytes: int
     cors_origins: tuple[str, ...]
@@ -65,6 +69,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         identity_url=ask.url("TANPUHUI_IDENTITY_URL", ("http", "https"), ""),
         identity_appid=ask.values.get("TANPUHUI_IDENTITY_APPID", ""),
         identity_secret=ask.values.get("TANPUHUI_IDENTITY_SECRET", ""),
+        payment_url=ask.url("TANPUHUI_PAYMENT_URL", ("https", "http"), ""),
+        payment_merchant=ask.values.get("TANPUHUI_PAYMENT_MERCHANT", ""),
+        payment_secrets=ask.secrets("TANPUHUI_PAYMENT_SECRETS"),
+        webhook_private=ask.choice("TANPUHUI_WEBHOOK_PRIVATE", "0", ("0", "1")) == "1",
         batch_max=ask.integer("TANPUHUI_BATCH_MAX", 1000, 1, 10_000),
         body_max_bytes=ask.integer("TANPUHUI_BODY_MAX_BYTES", 4 * 1024 * 1024, 1024, 64 * 1024 * 1024),
         cors_origins=ask.origins("TANPUHUI_CORS_ORIGINS"),
@@ -76,6 +84,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         ask.refuse(
             "TANPUHUI_IDENTITY_URL needs TANPUHUI_IDENTITY_APPID and TANPUHUI_IDENTITY_SECRET: set them, or unset it",
             "设置了 TANPUHUI_IDENTITY_URL 就须同时设置 TANPUHUI_IDENTITY_APPID 与 TANPUHUI_IDENTITY_SECRET",
+        )
+    if settings.payment_url and not (settings.payment_merchant and settings.payment_secrets):
+        ask.refuse(
+            "TANPUHUI_PAYMENT_URL needs TANPUHUI_PAYMENT_MERCHANT and TANPUHUI_PAYMENT_SECRETS: set them, or unset it",
+            "设置了 TANPUHUI_PAYMENT_URL 就须同时设置 TANPUHUI_PAYMENT_MERCHANT 与 TANPUHUI_PAYMENT_SECRETS",
         )
     if ask.problems:
         raise SettingsError(ask.problems)
@@ -160,6 +173,13 @@ class _Questions:
         for folder in found:
             if not folder.is_dir():
                 self.refuse(f"{name} names {folder}, which is no folder", f"{name} 中的 {folder} 不是文件夹")
+        return found
+
+    def secrets(self, name: str) -> tuple[str, ...]:
+        """Shared secrets, divided by commas. Never quoted."""
+        found = tuple(one.strip() for one in self.values.get(name, "").split(",") if one.strip())
+        if any(_secret_problem(one) for one in found):
+            self.refuse(f"{name} has one shorter than 32 characters", f"{name} 中有不足 32 个字符的密钥")
         return found
 
     def origins(self, name: str) -> tuple[str, ...]:

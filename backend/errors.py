@@ -31,6 +31,9 @@ CATALOGUE: dict[str, tuple[int, str, str]] = {
     "too_early": (409, "还不到时候", "It is too early for this"),
     "unpaid_limit": (409, "未付款的订单已达上限", "Your unpaid orders hold back as much as they may"),
     "sold_out": (409, "可售数量不足", "There is not enough left to sell"),
+    "own_boundary": (409, "不得使用来自自身边界内的减排量", "Reductions from inside your own boundary may not be used"),
+    "entity_waiting": (409, "该主体尚待复核，复核后再试", "The entity is being reviewed: try again afterwards"),
+    "not_enough_money": (409, "余额不足", "The balance is too small"),
     "not_enough_held": (409, "持有数量不足", "You do not hold enough of this"),
     "expired": (410, "已过期", "This has expired"),
     "body_too_large": (413, "请求体过大", "The body is too large"),
@@ -39,7 +42,7 @@ CATALOGUE: dict[str, tuple[int, str, str]] = {
     "key_reused": (422, "同一 Idempotency-Key 用于不同的请求", "The Idempotency-Key was used for another request"),
     "too_many_requests": (429, "请求过于频繁", "Too many requests"),
     "internal": (500, "内部错误，已记录", "An internal error, recorded under this request id"),
-    "provider_unavailable": (502, "身份提供方暂不可用", "The identity provider is not available"),
+    "provider_unavailable": (502, "外部服务提供方暂不可用", "The provider is not available"),
     "unavailable": (503, "服务暂不可用，请稍后重试", "The service is not available, try again shortly"),
 }
 

@@ -1,7 +1,8 @@
 """The phone side of a demonstration: `python -m mobile_mock.server --port 8100 --api-base http://127.0.0.1:8000`.
 
 The platform must know this provider and let its page in:
-TANPUHUI_IDENTITY_URL and TANPUHUI_CORS_ORIGINS = http://127.0.0.1:8100, TANPUHUI_IDENTITY_APPID and _SECRET as below.
+TANPUHUI_IDENTITY_URL and TANPUHUI_CORS_ORIGINS = http://127.0.0.1:8100, TANPUHUI_IDENTITY_APPID and _SECRET as below;
+to pay through the stand-in payment provider, TANPUHUI_PAYMENT_URL as well, with TANPUHUI_PAYMENT_MERCHANT and _SECRETS.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from mobile_mock.identity import provider
+from mobile_mock.payment import provider as payments
 from mobile_mock.phone import pages
 
 APPID = "wx-tanpuhui-demo"
 SECRET = "a-secret-between-stand-ins"
+MERCHANT = "tanpuhui-demo"
+PAYMENT_SECRET = "a-secret-between-stand-ins-for-payments"
 
 
 def create_app(api_base: str, appid: str = APPID, secret: str = SECRET) -> Flask:
-    """The stand-in provider and the phone page in one application."""
+    """The stand-in providers and the phone page in one application."""
     app = Flask("mobile_mock", static_folder=None)
     app.register_blueprint(provider.blueprint(appid, secret))
+    app.register_blueprint(payments.blueprint(MERCHANT, PAYMENT_SECRET))
     app.register_blueprint(pages.blueprint(api_base.rstrip("/")))
     return app
 

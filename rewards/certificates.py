@@ -13,7 +13,12 @@ import rfc8785
 from rewards import retirement, serials
 
 KIND = "tanpuhui.certificate.v1"
+_OWN = {
+    "zh": "该批次中有 own_ppm（百万分之）来自注销公司自有的合作方",
+    "en": "own_ppm parts per million of this batch came through partners of the retiring company itself",
+}
 PEOPLE_SHOWN_FROM = 20  # no published figure rests on fewer people
+_OPTIONAL = ("beneficiary", "beneficiaries", "on_behalf_of", "footprint", "neutrality_claim", "note")
 _NUMBER = re.compile(r"TPH-C-[0-9]{4}-[0-9]{6,12}")
 
 
@@ -36,6 +41,7 @@ class Source:
     verifier: str
     assurance: str
     people: int
+    own_ppm: int  # of the batch, through partners inside the retiring company's own boundary
     spans: Sequence[serials.Span]
 
 
@@ -58,11 +64,13 @@ def certificate(
     sources: Sequence[Source],
     issuer: str,
     url: str,
+    waiting: bool = False,
 ) -> dict[str, Any]:
     """Everything that a certificate says; only strings, integers, booleans, lists and dicts.
 
-    request: what the company asked for, as checked: beneficiary, purpose, period_from, period_to, jurisdiction, and
-    perhaps on_behalf_of, footprint, note.
+    request: what the company asked for, as checked: beneficiary or beneficiaries (with quantity_g), purpose,
+    period_from, period_to, jurisdiction, and perhaps on_behalf_of, footprint, neutrality_claim, note.
+    waiting: an entity in it has not been reviewed yet.
     """
     zh, en = retirement.PURPOSES[request["purpose"]]
     body = {
@@ -72,7 +80,6 @@ def certificate(
         "url": url,
         "issued_at": retired_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "company": company,
-        "beneficiary": request["beneficiary"],
         "purpose": {"code": request["purpose"], "zh": zh, "en": en},
         "period": {"from": request["period_from"].isoformat(), "to": request["period_to"].isoformat()},
         "jurisdiction": request["jurisdiction"],
@@ -81,10 +88,21 @@ def certificate(
         "lineage": [_lineage(s) for s in sources],
         "demonstration": any(s.demonstration for s in sources),
         "statements": retirement.statements(
-            demonstration=any(s.demonstration for s in sources), provisional=any(s.provisional for s in sources)
+            demonstration=any(s.demonstration for s in sources),
+            provisional=any(s.provisional for s in sources),
+            waiting=waiting,
+            neutrality=bool(request.get("neutrality_claim")),
         ),
     }
-    return body | {name: request[name] for name in ("on_behalf_of", "footprint", "note") if request.get(name)}
+    body |= {name: request[name] for name in _OPTIONAL if request.get(name)}
+    if footprint := request.get("footprint"):
+        body["covered_ppm"] = retirement.covered_ppm(body["quantity_g"], footprint["quantity_g"])
+    return body
+
+
+def beneficiaries(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whom a certificate is for: one, or several each with its quantity_g."""
+    return [body["beneficiary"]] if "beneficiary" in body else list(body["beneficiaries"])
 
 
 def canonical(body: dict[str, Any]) -> bytes:
@@ -115,4 +133,5 @@ def _lineage(source: Source) -> dict[str, Any]:
         "attestation": {"verifier": source.verifier, "assurance": source.assurance},
         "demonstration": source.demonstration,
     }
-    return line | ({"people_in_batch": source.people} if source.people >= PEOPLE_SHOWN_FROM else {})
+    line |= {"people_in_batch": source.people} if source.people >= PEOPLE_SHOWN_FROM else {}
+    return line | ({"own_ppm": source.own_ppm, "note": _OWN} if source.own_ppm else {})

@@ -35,11 +35,18 @@ RESERVED = "reserved"
 HELD = "held"
 RETIRED = "retired"
 CANCELLED = "cancelled"
-PLACES = (AVAILABLE, RESERVE, RESERVED, HELD, RETIRED, CANCELLED)
+TRANSFERRED = "transferred"  # out, to another registry
+PLACES = (AVAILABLE, RESERVE, RESERVED, HELD, RETIRED, CANCELLED, TRANSFERRED)
 
-# Accounts of the money book. BUYERS is the world outside; BATCH_INCOME is numbered by batch.
+# Accounts of the money book. BUYERS and PAID_OUT are the world outside. BATCH_INCOME is numbered by batch, UNALLOCATED
+# by payment, REFUNDING by refund, PAYING_OUT by payout; PERSON, PARTNER (`client.number`) and PLATFORM are as above.
 BUYERS = "buyers"
 BATCH_INCOME = "batch_income"
+UNALLOCATED = "unallocated"  # came for an order that could not take it
+REFUNDING = "refunding"
+FUND = "fund"  # 公益基金 public benefit
+PAYING_OUT = "paying_out"
+PAID_OUT = "paid_out"
 
 # What /v1/conservation proves: name -> (unit, 中文, English).
 IDENTITIES: dict[str, tuple[str, str, str]] = {
@@ -58,15 +65,26 @@ IDENTITIES: dict[str, tuple[str, str, str]] = {
     "grams_minted": ("mg", "1000 × 签发 + 余数 = 核查量 − 调整 − 签发前召回 + 转入余数",
                      "1000 x issued + remainder = attested - adjustments - recalled before issue + carried in"),
     "remainders_carried": ("mg", "转入余数 = 上一批余数", "remainder carried in = remainder of the batch before"),
-    "blocks_of_batches": ("g", "签发 = 可售 + 预留 + 持有 + 注销 + 取消 + 纠错储备",
-                          "issued = available + reserved + held + retired + cancelled + correction reserve"),
+    "collected_of_batches": ("mg", "批次减排量 = 各合作方归集量之和", "a batch = what its partners collected"),
+    "blocks_of_batches": ("g", "签发 = 可售 + 预留 + 持有 + 注销 + 取消 + 转出 + 纠错储备",
+                          "issued = available + reserved + held + retired + cancelled + transferred out + reserve"),
     "serials_of_batches": ("g", "序号从 1 到签发量，无缺口", "serials run from 1 to issued without a gap"),
     "credits_book": ("g", "各处区块 = 信用账转账净额", "blocks in each place = net transfers of the credits book"),
     "orders_reserved": ("g", "未付订单 = 预留区块", "grams of open orders = reserved blocks"),
-    "holdings": ("g", "已付订单 − 注销 = 持有区块", "paid orders - retirements = held blocks"),
+    "holdings": ("g", "已付订单 + 受让 − 转让 − 注销 = 持有区块",
+                 "paid orders + received - given - retired = held blocks"),
+    "grams_transferred": ("g", "转出记录 = 转出区块", "transfers to other registries = transferred blocks"),
     "certificates": ("g", "证书 = 已注销区块", "certificates = retired blocks"),
     "order_amounts": ("fen", "订单金额 = 各行金额之和", "amount of an order = its lines"),
     "income_of_batches": ("fen", "已付订单 = 批次收入账", "paid orders = income of their batches"),
+    "money_in": ("fen", "收款 − 已退款 = 购买方账净额", "payments - refunds done = what came from buyers, net"),
+    "payments_taken": ("fen", "订单收款 = 订单金额", "payment taken by an order = its amount"),
+    "refunds_waiting": ("fen", "待退款 = 退款账", "refunds asked for = the account of refunds"),
+    "shares_of_settlements": ("fen", "分配记录 = 分配转账", "settlements = transfers out of batch income"),
+    "shares_of_batches": ("fen", "批次分配 ≤ 收入，逐项不为负", "no batch shared out more than it took in"),
+    "money_out": ("fen", "已付出 = 付出账", "payouts done = what went out"),
+    "payouts_waiting": ("fen", "待付出 = 付出中账", "payouts asked for = the account of payouts"),
+    "money_held": ("accounts", "没有为负的资金账户", "no account of money is below zero"),
 }  # fmt: skip
 
 

@@ -24,8 +24,9 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("declared", "cancel"): "cancelled",
     ("reserved", "expire"): "expired",
     ("declared", "expire"): "expired",
+    ("paid", "refund"): "refunded",
 }
-STATES = ("reserved", "declared", "paid", "cancelled", "expired")
+STATES = ("reserved", "declared", "paid", "refunded", "cancelled", "expired")
 OPEN_STATES = ("reserved", "declared")
 
 
@@ -53,10 +54,11 @@ def amount_fen(parts: Iterable[tuple[int, int]]) -> int:
     return -(-sum(grams * price for grams, price in parts) // GRAMS_PER_TONNE)
 
 
-def plan(offers: Sequence[Offer], quantity_g: int) -> list[Line] | None:
+def plan(offers: Sequence[Offer], quantity_g: int, *, partial: bool = False) -> list[Line] | None:
     """Take grams from the cheapest offers, older batches first at one price; None when there are too few.
 
-    The lines' amounts add up to `amount_fen` of them all: each gets what the running total grows by.
+    partial: what there is will do, as long as there is anything. The lines' amounts add up to `amount_fen` of them all:
+    each gets what the running total grows by.
     """
     parts: list[tuple[int, int, int]] = []
     wanted_g = quantity_g
@@ -65,7 +67,7 @@ def plan(offers: Sequence[Offer], quantity_g: int) -> list[Line] | None:
         if here_g:
             parts.append((offer.batch_id, here_g, offer.price_fen_per_tonne))
             wanted_g -= here_g
-    if wanted_g:
+    if not parts or (wanted_g and not partial):
         return None
     totals = [amount_fen((g, p) for _, g, p in parts[:n]) for n in range(len(parts) + 1)]
     return [Line(b, g, p, totals[n + 1] - totals[n]) for n, (b, g, p) in enumerate(parts)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 _USCC_SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100-2015: no I, O, S, V, Z
 _USCC_LENGTH = 18
 
@@ -23,6 +26,15 @@ NOT_NEUTRALITY = (
     "Retiring is not neutrality: this certificate proves only that the quantity above was used up for good.",
 )
 DEMONSTRATION = ("示范，不得用于任何声明", "demonstration, no claim may be made")
+ENTITY_WAITING = (
+    "受益主体尚待复核。",
+    "The entity named as beneficiary has not been reviewed yet.",
+)
+NEUTRALITY = (
+    "受益人就所陈述的足迹声明碳中和，并称自身已先行减排；该声明由受益人负责，平台只证明注销数量及其占足迹的比例。",
+    "The beneficiary claims neutrality for the stated footprint after reductions of its own; the claim is the "
+    "beneficiary's, this platform proves only what was retired and which share of the footprint it covers.",
+)
 PROVISIONAL = (
     "标注“暂行”的方法学未取得官方文本，数值可能修订。",
     "Methodologies marked provisional were written without the official text; their values may change.",
@@ -47,7 +59,24 @@ def uscc_mistake(code: str) -> str | None:
     return None
 
 
-def statements(*, demonstration: bool, provisional: bool) -> list[dict[str, str]]:
+def same_form(name: str) -> str:
+    """A company's name without what differs by keyboard alone: width of signs, brackets, blanks, case."""
+    return re.sub(r"[\s·•・.,，。'’]+", "", unicodedata.normalize("NFKC", name)).casefold()
+
+
+def is_same_name(one: str, other: str) -> bool:
+    return same_form(one) == same_form(other)
+
+
+def covered_ppm(retired_g: int, footprint_g: int) -> int:
+    """The share of a footprint that retired grams cover, rounded down; never more than all of it."""
+    return min(retired_g * 1_000_000 // footprint_g, 1_000_000)
+
+
+def statements(
+    *, demonstration: bool, provisional: bool, waiting: bool = False, neutrality: bool = False
+) -> list[dict[str, str]]:
     """What a certificate must say about itself, most important first: [{"zh", "en"}]."""
-    texts = [DEMONSTRATION] * demonstration + [NOT_CCER, NOT_NEUTRALITY] + [PROVISIONAL] * provisional
-    return [{"zh": zh, "en": en} for zh, en in texts]
+    not_neutral = [NEUTRALITY] if neutrality else [NOT_NEUTRALITY]
+    texts = [DEMONSTRATION] * demonstration + [NOT_CCER, *not_neutral] + [ENTITY_WAITING] * waiting
+    return [{"zh": zh, "en": en} for zh, en in texts + [PROVISIONAL] * provisional]

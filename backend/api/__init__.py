@@ -26,6 +26,7 @@ from marshmallow import Schema, ValidationError, fields, missing, validate
 from webargs.flaskparser import FlaskParser
 from werkzeug.routing import BaseConverter
 
+from backend import auth
 from backend.errors import CATALOGUE, PROBLEM_TYPE, Problem
 from backend.platform import Platform
 from backend.usecases import answer_once
@@ -178,7 +179,8 @@ def _keyed_request() -> answer_once.KeyedRequest:
         raise Problem("key_missing", "Idempotency-Key: 1 to 255 printable ASCII characters")
     body = request.get_json() if request.is_json and request.get_data(cache=True) else None
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
-    return answer_once.KeyedRequest(g.caller.id, key, f"{request.method} {request.path}", digest)
+    caller = f"person:{g.caller.id}" if g.caller.role == auth.CITIZEN else g.caller.id
+    return answer_once.KeyedRequest(caller, key, f"{request.method} {request.path}", digest)
 
 
 class Whole(fields.Integer):
@@ -190,6 +192,13 @@ class Whole(fields.Integer):
 
 class Instant(fields.AwareDateTime):
     """An instant in an answer; in an answer that was kept it is text already."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value if isinstance(value, str) else super()._serialize(value, attr, obj, **kwargs)
+
+
+class Day(fields.Date):
+    """A civil day in an answer; in an answer that was kept it is text already."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return value if isinstance(value, str) else super()._serialize(value, attr, obj, **kwargs)

@@ -9,7 +9,15 @@ from flask import g
 from marshmallow import Schema, fields, validate
 
 from backend import api, auth
-from backend.usecases import answer_once, attest_batch, cover_batch, issue_credits, lift_freeze, list_batches
+from backend.usecases import (
+    answer_once,
+    attest_batch,
+    cover_batch,
+    issue_credits,
+    lift_freeze,
+    list_batches,
+    show_dossier,
+)
 
 blp = api.Routes("batches", __name__, url_prefix="/v1", description="批次：核查与签发 · Batches")
 
@@ -128,6 +136,51 @@ class BatchesSchema(Schema):
     next_cursor = fields.String(required=True, allow_none=True)
 
 
+class DossierArgs(Schema):
+    seed = fields.String(
+        load_default="1", validate=validate.Length(1, 64), metadata={"description": "draws the sample"}
+    )
+    sample = fields.Integer(load_default=20, validate=validate.Range(0, show_dossier.SAMPLE_MAX))
+
+
+class AnomalySchema(Schema):
+    """`kind`, in words, and the figures that it touches."""
+
+    kind = fields.String(required=True, metadata={"enum": list(show_dossier.ANOMALIES)})
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+    deeds = fields.Integer()
+    people = fields.Integer()
+    reduction_mg = fields.Integer()
+    largest_ppm = fields.Integer()
+
+
+class DrawnSchema(Schema):
+    deed = fields.Integer(required=True)
+    person = fields.String(required=True, metadata={"description": "a handle within this batch"})
+    reduction_mg = fields.Integer(required=True)
+    receipt = fields.Dict(required=True, allow_none=True, metadata={"description": "replayed by rules/replay.py"})
+    problem = fields.String()
+
+
+class SampleDrawnSchema(Schema):
+    seed = fields.String(required=True)
+    size = fields.Integer(required=True)
+    deeds = fields.List(fields.Nested(DrawnSchema), required=True)
+
+
+class DossierSchema(Schema):
+    batch = fields.Nested(BatchSchema, required=True)
+    evidence = fields.List(fields.Dict(), required=True, metadata={"description": "by tier: deeds, reduction_mg"})
+    partners = fields.List(fields.Dict(), required=True, metadata={"description": "through whom the deeds came"})
+    deeds = fields.Dict(required=True, metadata={"description": "spread of single deeds, in mg; negative ones"})
+    people = fields.Dict(required=True, metadata={"description": "how much single people have of it"})
+    quality = fields.Dict(required=True, metadata={"description": "late, corrected, capped deeds; open cases"})
+    verdicts = fields.List(fields.Dict(), required=True, metadata={"description": "of all records it was made from"})
+    anomalies = fields.List(fields.Nested(AnomalySchema), required=True)
+    sample = fields.Nested(SampleDrawnSchema, required=True)
+
+
 @blp.route("/batches")
 @auth.allow(*READERS)
 @blp.arguments(api.PageArgs, location="query")
@@ -144,6 +197,16 @@ def list_all_batches(args: dict[str, Any]) -> dict[str, Any]:
 def get_batch(batch_id: int) -> dict[str, Any]:
     """One batch. Errors: not_found."""
     return list_batches.show_batch(api.platform(), g.caller.role, batch_id)
+
+
+@blp.route(f"/batches/<{api.ID}:batch_id>/dossier")
+@auth.allow("verifier", "operator", "regulator")
+@blp.arguments(DossierArgs, location="query")
+@blp.response(200, DossierSchema)
+def get_batch_dossier(args: dict[str, Any], batch_id: int) -> dict[str, Any]:
+    """What a verifier reads before it attests: figures, anomalies, and receipts of a sample. Errors: not_found."""
+    role, seed = g.caller.role, args["seed"]
+    return show_dossier.show_dossier(api.platform(), batch_id, role, seed, args["sample"])
 
 
 @blp.route(f"/batches/<{api.ID}:batch_id>/attestation", methods=["POST"])

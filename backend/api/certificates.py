@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.usecases import show_certificate
+from rewards import certificates
 
 blp = api.Routes("certificates", __name__, url_prefix="/v1/certificates", description="证书 · Certificates")
 
@@ -32,14 +33,19 @@ Valid: signed by this platform, its serials are retired</div>
 {% if c.demonstration %}<div class="demo">{{ c.statements[0].zh }}<br>{{ c.statements[0].en }}</div>{% endif %}
 <div class="q">{{ "{:,}".format(c.quantity_g) }} g CO<sub>2</sub>e</div>
 <dl><dt>编号 Number<dd>{{ c.number }}<dt>注销时间 Retired at<dd>{{ c.issued_at }}
-<dt>受益人 Beneficiary<dd>{{ c.beneficiary.name }} {{ c.beneficiary.name_en }}<br>{{ c.beneficiary.uscc }}
+<dt>受益人 Beneficiary{% for b in beneficiaries %}<dd>{{ b.name }} {{ b.name_en }}<br>{{ b.uscc }}
+{% if b.quantity_g %} · {{ "{:,}".format(b.quantity_g) }} g{% endif %}{% endfor %}
 {% if c.on_behalf_of %}<dt>代表 On behalf of<dd>{{ c.on_behalf_of.name }}<br>{{ c.on_behalf_of.uscc }}{% endif %}
 {% if c.footprint %}<dt>所陈述的足迹 Stated footprint
-<dd>{{ "{:,}".format(c.footprint.quantity_g) }} g CO<sub>2</sub>e · {{ c.footprint.boundary }}{% endif %}
+<dd>{{ "{:,}".format(c.footprint.quantity_g) }} g CO<sub>2</sub>e · {{ c.footprint.boundary }}
+<br>已抵 covered {{ "%.2f"|format(c.covered_ppm / 10000) }} %{% endif %}
+{% if c.neutrality_claim %}<dt>中和声明 Neutrality claim<dd>{{ c.neutrality_claim.statement }}<br>
+自身减排 own reductions {{ "{:,}".format(c.neutrality_claim.own_reductions_g) }} g{% endif %}
 <dt>注销人 Retired by<dd>{{ c.company.name }}<dt>用途 Purpose<dd>{{ c.purpose.zh }} {{ c.purpose.en }}
 <dt>期间 Period<dd>{{ c.period["from"] }} — {{ c.period.to }}
 <dt>来源 Lineage{% for l in c.lineage %}<dd>{{ l.region.zh }} {{ l.region.en }} · {{ l.methodology.zh }}
-{{ l.methodology.en }} {{ l.methodology.version }} · {{ l.vintage }} · {{ "{:,}".format(l.quantity_g) }} g{% endfor %}
+{{ l.methodology.en }} {{ l.methodology.version }} · {{ l.vintage }} · {{ "{:,}".format(l.quantity_g) }} g
+{% if l.own_ppm %}<br>含自有合作方 own partners {{ "%.2f"|format(l.own_ppm / 10000) }} %{% endif %}{% endfor %}
 <dt>序号 Serials{% for s in c.serials %}<dd>{{ s }}{% endfor %}</dl>
 {% for a in amendments %}<div class="{{ 'ok' if a.covered else 'no' }}"><b>补充说明 Amendment {{ a.number }}</b><br>
 {{ a.statement.zh }}<br>{{ a.statement.en }}<br>批次 Batch {{ a.batch }} · 当日召回 recalled on the day
@@ -101,7 +107,10 @@ def get_certificate(number: str) -> Any:
         return signed
     checked = show_certificate.verify_certificate(api.platform(), **signed)
     amendments = [a["amendment"] for a in signed["amendments"]]
-    page = render_template_string(_PAGE, c=signed["certificate"], valid=checked["valid"], amendments=amendments)
+    page = render_template_string(
+        _PAGE, c=signed["certificate"], valid=checked["valid"], amendments=amendments,
+        beneficiaries=certificates.beneficiaries(signed["certificate"]),
+    )  # fmt: skip
     return Response(page, content_type="text/html; charset=utf-8", headers={"Vary": "Accept"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +41,7 @@ class BatchFiguresSchema(batches.OriginSchema):
     held_g = fields.Integer(required=True)
     retired_g = fields.Integer(required=True)
     cancelled_g = fields.Integer(required=True)
+    transferred_g = fields.Integer(required=True, metadata={"description": "out, to other registries"})
     recalled_mg = fields.Integer(required=True, metadata={"description": "what its deeds have lost since the close"})
     not_minted_mg = fields.Integer(required=True, allow_none=True, metadata={"description": "of it, before the issue"})
     replaced_g = fields.Integer(required=True, metadata={"description": "cancelled for its recalls, here or elsewhere"})
@@ -66,4 +68,10 @@ def get_conservation(args: dict[str, Any]) -> dict[str, Any]:
     """Every identity of the books at one moment, at most 60 seconds old."""
     if args["fresh"]:
         auth.authenticate(("operator", "regulator"))
-    return check_conservation.check_conservation(api.platform(), datetime.now(UTC), fresh=args["fresh"])
+    found = check_conservation.check_conservation(api.platform(), datetime.now(UTC), fresh=args["fresh"])
+    return found if args["fresh"] else found | {"identities": [_nameless(line) for line in found["identities"]]}
+
+
+def _nameless(line: dict[str, Any]) -> dict[str, Any]:
+    """A person's number is not told to everybody."""
+    return line | {"scope": re.sub(r"person [0-9]+", "a person", line["scope"])}

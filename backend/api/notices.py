@@ -15,12 +15,16 @@ from backend.usecases import list_notices
 blp = api.Routes("notices", __name__, url_prefix="/v1", description="通知 · Notices")
 
 
+KINDS = ("recall", "correction_cost", "verdicts", "webhook_disabled")
+
+
 class NoticeSchema(Schema):
-    """`recall`: grams of yours are of a batch that recalled some; brought up to date within a day.
-    `correction_cost`: points and grams that your corrections cost. `verdicts`: yours that changed."""
+    """`recall`: grams of yours are of a batch that recalled some; brought up to date within a day. `correction_cost`:
+    points and grams that your corrections cost. `verdicts`: yours that changed. `webhook_disabled`: one was silent.
+    """
 
     id = fields.Integer(required=True)
-    kind = fields.String(required=True, metadata={"enum": ["recall", "correction_cost", "verdicts"]})
+    kind = fields.String(required=True, metadata={"enum": list(KINDS)})
     body = fields.Dict(required=True, metadata={"description": "zh, en, and the figures"})
     made_at = api.Instant(required=True)
 

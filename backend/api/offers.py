@@ -16,11 +16,22 @@ blp = api.Routes("offers", __name__, url_prefix="/v1", description="报价 · Of
 QUANTITY = validate.Range(1, 10**13)
 
 
+PRICE = validate.Range(1, 10**9)
+
+
+class TierSchema(Schema):
+    """The price of an order of that many grams and more."""
+
+    from_g = api.Whole(required=True, validate=QUANTITY)
+    price_fen_per_tonne = api.Whole(required=True, validate=PRICE)
+
+
 class OfferSchema(batches.OriginSchema):
     batch = fields.Integer(required=True)
     gas_basis = fields.String(required=True)
     available_g = fields.Integer(required=True)
-    price_fen_per_tonne = fields.Integer(required=True)
+    price_fen_per_tonne = fields.Integer(required=True, metadata={"description": "for a tonne, or all there is"})
+    prices = fields.List(fields.Nested(TierSchema), required=True)
 
 
 class OffersSchema(Schema):
@@ -34,6 +45,13 @@ class QuoteRequestSchema(Schema):
     methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
     vintage = api.Month(attribute="vintage_month")
     demonstration = fields.Boolean(metadata={"description": "default: whether this platform is one"})
+    partial_ = fields.Boolean(
+        data_key="partial",
+        attribute="partial",
+        load_default=False,
+        metadata={"description": "take what there is, if it is less"},
+    )
+    limit_fen_per_tonne = api.Whole(validate=PRICE, metadata={"description": "buy nothing dearer"})
 
 
 class LineSchema(Schema):
@@ -46,6 +64,7 @@ class LineSchema(Schema):
 class QuoteSchema(Schema):
     id = fields.Integer(required=True)
     quantity_g = fields.Integer(required=True)
+    asked_g = fields.Integer(required=True, metadata={"description": "more than quantity_g where partial"})
     amount_fen = fields.Integer(required=True, metadata={"description": "all lines together, rounded up once"})
     currency = fields.String(required=True)
     lines = fields.List(fields.Nested(LineSchema), required=True)
@@ -58,9 +77,12 @@ class QuoteSchema(Schema):
 @blp.arguments(pools.OriginFilterArgs, location="query")
 @blp.response(200, OffersSchema)
 def list_open_offers(args: dict[str, Any]) -> dict[str, Any]:
-    """Batches with grams to sell."""
-    wanted = {name: args.get(name) for name in ("region", "pack_code", "vintage_month")}
-    return api.page(*list_offers.list_offers(api.platform(), wanted, api.read_place(args, int) or 0, args["limit"]))
+    """Batches with grams to sell. A province's code takes its cities too."""
+    wanted, place = (
+        {name: args.get(name) for name in ("region", "pack_code", "vintage_month")},
+        api.read_place(args, int),
+    )
+    return api.page(*list_offers.list_offers(api.platform(), wanted, place or 0, args["limit"], datetime.now(UTC)))
 
 
 @blp.route("/quotes", methods=["POST"])

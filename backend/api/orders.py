@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.api import offers
-from backend.usecases import answer_once, buy_credits, pay_order, release_credits, show_order
+from backend.usecases import answer_once, buy_credits, pay_order, refund_order, release_credits, show_order
 from rewards import purchase
 
 blp = api.Routes("orders", __name__, url_prefix="/v1", description="订单 · Orders")
@@ -31,6 +31,7 @@ class PaymentSchema(Schema):
     method = fields.String(required=True)
     amount_fen = fields.Integer(required=True)
     reference = fields.String(required=True, metadata={"description": "to be written on the transfer"})
+    pay_url = fields.String(required=True, allow_none=True, metadata={"description": "the provider's page"})
     note = fields.Nested(NoteSchema, required=True)
 
 
@@ -45,6 +46,9 @@ class OrderSchema(Schema):
     lines = fields.List(fields.Nested(offers.LineSchema), required=True)
     made_at = api.Instant(required=True)
     expires_at = api.Instant(required=True, allow_none=True)
+    final_at = api.Instant(
+        required=True, allow_none=True, metadata={"description": "from then on the order cannot be refunded"}
+    )
     steps = fields.Dict(required=True, metadata={"description": "state -> since when"})
     payment = fields.Nested(PaymentSchema, required=True)
 
@@ -59,7 +63,7 @@ class OrdersArgs(api.PageArgs):
 
 
 class PaymentRequestSchema(Schema):
-    method = fields.String(load_default="bank_transfer", validate=validate.OneOf(["bank_transfer"]))
+    method = fields.String(load_default="bank_transfer", validate=validate.OneOf(["bank_transfer", "provider"]))
     payer = api.text(200, metadata={"description": "the name of the paying account"})
 
 
@@ -67,6 +71,10 @@ class ReceivedPaymentSchema(Schema):
     amount_fen = api.Whole(required=True, validate=BIGINT)
     received_on = fields.Date(required=True)
     bank_ref = api.text(100, required=True, metadata={"description": "the bank's number of the transfer"})
+
+
+class RefundRequestSchema(Schema):
+    reason = api.text(500, required=True)
 
 
 @blp.route("/orders", methods=["POST"])
@@ -110,8 +118,29 @@ def cancel_order(order_id: int) -> dict[str, Any]:
 @blp.response(200, OrderSchema)
 @blp.keyed
 def declare_payment(told: dict[str, Any], order_id: int, keyed: answer_once.KeyedRequest) -> dict[str, Any]:
-    """Declare a bank transfer: the reservation then waits five days for it. Errors: not_found, conflict, expired."""
+    """Say how you pay: by bank transfer (the reservation waits five days), or through the provider (half an hour;
+    pay at `payment.pay_url`). Errors: not_found, conflict, expired, request_invalid, provider_unavailable."""
     return pay_order.declare_payment(api.platform(), keyed, order_id, told, datetime.now(UTC))
+
+
+@blp.route(f"/orders/<{api.ID}:order_id>/refund", methods=["POST"])
+@auth.allow("company")
+@blp.arguments(RefundRequestSchema)
+@blp.response(200, OrderSchema)
+@blp.keyed
+def refund_own_order(told: dict[str, Any], order_id: int, keyed: answer_once.KeyedRequest) -> dict[str, Any]:
+    """Take a paid order back, whole, before `final_at`, while you hold all its grams. Errors: not_found, conflict."""
+    return refund_order.refund_order(api.platform(), keyed, order_id, g.caller.id, told["reason"], datetime.now(UTC))
+
+
+@blp.route(f"/operator/orders/<{api.ID}:order_id>/refund", methods=["POST"])
+@auth.allow("operator")
+@blp.arguments(RefundRequestSchema)
+@blp.response(200, OrderSchema)
+@blp.keyed
+def refund_any_order(told: dict[str, Any], order_id: int, keyed: answer_once.KeyedRequest) -> dict[str, Any]:
+    """The same for a company. Errors: not_found, conflict."""
+    return refund_order.refund_order(api.platform(), keyed, order_id, None, told["reason"], datetime.now(UTC))
 
 
 @blp.route("/operator/orders")

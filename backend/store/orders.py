@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
-from backend.store import db, statements
-from rewards import purchase
+from backend.store import credits, db, statements
+from rewards import purchase, serials
 
 SQL = statements.of("orders")
 NEWEST = 2**63 - 1
@@ -62,14 +62,53 @@ def orders(
     return db.dicts(conn, SQL["orders"], order_id=None, client_id=client_id, state=state, before=before, limit=limit)
 
 
-def lock_order(conn: db.Connection, order_id: int, client_id: str | None) -> tuple[str, datetime] | None:
-    """(state, expires_at) of an order that is nobody else's to change till commit."""
-    found = db.rows(conn, SQL["lock_order"], order_id=order_id, client_id=client_id)
-    return (found[0][0], found[0][1]) if found else None
+def lock_order(conn: db.Connection, order_id: int, client_id: str | None) -> dict[str, Any] | None:
+    """{state, expires_at, final_at} of an order that is nobody else's to change till commit."""
+    return db.one(conn, SQL["lock_order"], order_id=order_id, client_id=client_id)
 
 
-def lock_overdue(conn: db.Connection, now: datetime) -> list[int]:
-    return [order_id for (order_id,) in db.rows(conn, SQL["lock_overdue"], now=now)]
+def set_method(conn: db.Connection, order_id: int, method: str, pay_url: str | None) -> None:
+    conn.execute(SQL["set_method"], {"order_id": order_id, "method": method, "pay_url": pay_url})
+
+
+def set_paid(conn: db.Connection, order_id: int, at: datetime, final_at: datetime, shares_ppm: Sequence[int]) -> None:
+    """The money came: under which terms it is shared, and from when on it is not given back."""
+    values = {"order_id": order_id, "at": at, "final_at": final_at, "shares_ppm": list(shares_ppm)}
+    conn.execute(SQL["set_paid"], values)
+
+
+def make_final(conn: db.Connection, client_id: str, moved: Mapping[int, Sequence[serials.Span]], at: datetime) -> None:
+    """Orders of the company with grams among those that moved, batch -> spans, can be refunded no more."""
+    flat = [(batch, span) for batch, spans in moved.items() for span in spans]
+    conn.execute(
+        SQL["make_final"],
+        {
+            "client_id": client_id,
+            "at": at,
+            "batches": [batch for batch, _ in flat],
+            "firsts": [span.first for _, span in flat],
+            "lasts": [span.last for _, span in flat],
+        },
+    )
+
+
+def order_blocks(conn: db.Connection, order_id: int) -> list[credits.Block]:
+    """The order's grams that its company still holds."""
+    found = db.dicts(conn, SQL["order_blocks"], order_id=order_id)
+    return [
+        credits.Block(b["block_id"], b["batch_id"], b["account"], b["owner"], serials.Span(b["first"], b["last"]))
+        for b in found
+    ]
+
+
+def awaited(conn: db.Connection) -> list[int]:
+    """Open orders that are to be paid through the provider."""
+    return [order_id for (order_id,) in db.rows(conn, SQL["awaited"])]
+
+
+def lock_overdue(conn: db.Connection, now: datetime) -> dict[int, str]:
+    """Overdue order -> its company."""
+    return dict(db.rows(conn, SQL["lock_overdue"], now=now))
 
 
 def batches(conn: db.Connection, orders: Sequence[int]) -> list[int]:
@@ -97,3 +136,28 @@ def add_step(
 ) -> None:
     text = json.dumps(detail, ensure_ascii=False) if detail else None
     conn.execute(SQL["add_step"], {"order_id": order_id, "state": state, "made_at": at, "made_by": by, "detail": text})
+
+
+def add_standing(conn: db.Connection, **standing: Any) -> int:
+    return int(db.rows(conn, SQL["add_standing"], **standing)[0][0])
+
+
+def standing_orders(conn: db.Connection, client_id: str, standing_id: int | None = None) -> list[dict[str, Any]]:
+    """A company's standing orders, newest first, each with its last twelve runs."""
+    return db.dicts(conn, SQL["standing_orders"], client_id=client_id, standing_id=standing_id)
+
+
+def end_standing(conn: db.Connection, standing_id: int, client_id: str, at: datetime) -> bool:
+    return db.run(conn, SQL["end_standing"], standing_id=standing_id, client_id=client_id, at=at) == 1
+
+
+def due_standing(conn: db.Connection, today: date) -> dict[str, Any] | None:
+    """A standing order that is to be carried out today and is nobody else's till commit."""
+    return db.one(conn, SQL["due_standing"], today=today)
+
+
+def add_run(
+    conn: db.Connection, standing_id: int, today: date, order_id: int | None, problem: str | None, at: datetime
+) -> None:  # fmt: skip
+    values = {"standing_id": standing_id, "today": today, "order_id": order_id, "problem": problem, "at": at}
+    conn.execute(SQL["add_run"], values)

@@ -33,7 +33,19 @@ def close(conn: db.Connection, **batch: Any) -> int | None:
     """Make a batch of all poolable deeds of a key; its id, None when there are none. Ingest waits till the end."""
     conn.execute(SQL["hold_ingest_out"])
     made = db.one(conn, SQL["close"], **batch)
-    return made["batch_id"] if made else None
+    if made is None:
+        return None
+    conn.execute(SQL["add_partners"], made)
+    return int(made["batch_id"])
+
+
+def add_cap(conn: db.Connection, **cap: Any) -> bool:
+    """False when there is no such partner, or that month has a cap."""
+    return db.run(conn, SQL["add_cap"], **cap) == 1
+
+
+def caps(conn: db.Connection, client_id: str | None) -> list[dict[str, Any]]:
+    return db.dicts(conn, SQL["caps"], client_id=client_id)
 
 
 def batches(conn: db.Connection, before: int = NEWEST, limit: int = 1) -> list[dict[str, Any]]:

@@ -83,3 +83,8 @@ def add_pdf(conn: db.Connection, number: str, content: bytes, made_at: datetime)
 def without_pdf(conn: db.Connection, before: datetime) -> list[str]:
     """Certificates retired before that moment that have not been rendered."""
     return [number for (number,) in db.rows(conn, SQL["without_pdf"], before=before)]
+
+
+def retirements(conn: db.Connection, client_id: str, before: int, limit: int) -> list[dict[str, Any]]:
+    """A company's retirements, newest first."""
+    return db.dicts(conn, SQL["retirements"], client_id=client_id, before=before, limit=limit)

@@ -11,6 +11,7 @@ from typing import Any
 from backend import auth
 from backend.platform import Platform
 from backend.store import db, notices, recalls
+from backend.usecases import tell_client
 from rewards import certificates, recalling
 
 
@@ -39,7 +40,9 @@ def amend_batch(conn: db.Connection, platform: Platform, state: recalls.State, n
     )  # fmt: skip
     for holder in recalls.find_holders(conn, state.batch_id):
         subject = recalling.subject(state.batch_id, here.date())
-        notices.add_notice(conn, holder["client_id"], "recall", subject, _notice(body, holder), now)
+        told = _notice(body, holder)
+        notices.add_notice(conn, holder["client_id"], "recall", subject, told, now)
+        tell_client.tell_client(conn, holder["client_id"], "batch.recalled", told, now)
 
 
 def _notice(amendment: dict[str, Any], holder: dict[str, Any]) -> dict[str, Any]:

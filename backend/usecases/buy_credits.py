@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import credits, db, orders
-from backend.usecases import answer_once, move_credits, quote_credits, release_credits, show_order
+from backend.usecases import answer_once, move_credits, quote_credits, release_credits, show_order, tell_client
 from rewards import ledger, purchase
 
 
@@ -16,28 +18,39 @@ def buy_credits(
 ) -> answer_once.Answer:
     """Reserve a quote's grams for its price or less; the order.
 
-    Buyers of one batch are served one after another, so no gram is reserved twice.
-    Raises Problem not_found, conflict (quote used before), expired, unpaid_limit, sold_out.
+    Buyers of one batch are served one after another, so no gram is reserved twice. A quote that was made `partial`
+    takes what is left of what it asked for, no line above its dearest. Raises Problem not_found, conflict (quote used
+    before), expired, unpaid_limit, sold_out.
     """
 
     def work(conn: db.Connection) -> answer_once.Answer:
-        quote = orders.quote(conn, quote_id, request.client_id)
-        if quote is None:
-            raise Problem("not_found", "no such quote of yours")
-        if quote["order_id"]:
-            raise Problem("conflict", f"该报价已下单 {quote['order_id']} · this quote was ordered before")
-        if quote["expires_at"] <= now:
-            raise Problem("expired", "报价已过期，请重新询价 · the quote has expired: ask for another")
-        _check_unpaid(conn, request.client_id, quote["quantity_g"])
-        credits.lock_batches(conn, [offer.batch_id for offer in quote_credits.offers_for(conn, quote)])
-        lines = quote_credits.plan(quote_credits.offers_for(conn, quote), quote["quantity_g"])
-        amount_fen = sum(line.amount_fen for line in lines)
-        if amount_fen > quote["amount_fen"]:
-            raise Problem("sold_out", "所报批次已售出，请重新询价 · what was quoted has been sold: quote again")
-        return _reserve(conn, request.client_id, quote_id, quote["quantity_g"], amount_fen, lines, now)
+        return order_quote(conn, platform, request.client_id, quote_id, purchase.RESERVATION_HOLDS, now)
 
     release_credits.expire_orders(platform, now)
     return answer_once.answer_once(platform, request, now, work)
+
+
+def order_quote(
+    conn: db.Connection, platform: Platform, client_id: str, quote_id: int, holds: timedelta, now: datetime
+) -> answer_once.Answer:
+    """Reserve for as long as `holds`; the order. Raises as buy_credits does."""
+    quote = orders.quote(conn, quote_id, client_id)
+    if quote is None:
+        raise Problem("not_found", "no such quote of yours")
+    if quote["order_id"]:
+        raise Problem("conflict", f"该报价已下单 {quote['order_id']} · this quote was ordered before")
+    if quote["expires_at"] <= now:
+        raise Problem("expired", "报价已过期，请重新询价 · the quote has expired: ask for another")
+    _check_unpaid(conn, client_id, quote["quantity_g"])
+    held = dict(zip(quote["batches"], quote["prices"], strict=True))
+    if quote["partial"] and held:
+        quote["limit_fen_per_tonne"] = max(held.values())
+    offers = quote_credits.offers_for(conn, platform, quote, held, now)
+    credits.lock_batches(conn, [offer.batch_id for offer in offers])
+    lines = quote_credits.plan(quote_credits.offers_for(conn, platform, quote, held, now), quote)
+    if sum(line.amount_fen for line in lines) > quote["amount_fen"]:
+        raise Problem("sold_out", "所报批次已售出，请重新询价 · what was quoted has been sold: quote again")
+    return _reserve(conn, client_id, quote_id, lines, now, now + holds)
 
 
 def _check_unpaid(conn: db.Connection, client_id: str, quantity_g: int) -> None:
@@ -53,13 +66,16 @@ def _check_unpaid(conn: db.Connection, client_id: str, quantity_g: int) -> None:
 
 
 def _reserve(
-    conn: db.Connection, client_id: str, quote_id: int, quantity_g: int, amount_fen: int,
-    lines: list[purchase.Line], now: datetime,
+    conn: db.Connection, client_id: str, quote_id: int, lines: Sequence[purchase.Line], now: datetime,
+    expires_at: datetime,
 ) -> answer_once.Answer:  # fmt: skip
+    totals: dict[str, Any] = {
+        "quantity_g": sum(line.quantity_g for line in lines),
+        "amount_fen": sum(line.amount_fen for line in lines),
+    }
     order_id = orders.add_order(
-        conn, lines, client_id=client_id, quote_id=quote_id, quantity_g=quantity_g, amount_fen=amount_fen,
-        made_at=now, expires_at=now + purchase.RESERVATION_HOLDS,
-    )  # fmt: skip
+        conn, lines, client_id=client_id, quote_id=quote_id, **totals, made_at=now, expires_at=expires_at
+    )
     if order_id is None:
         raise Problem("conflict", "该报价已下单 · this quote was ordered before")
     for line in lines:
@@ -68,4 +84,5 @@ def _reserve(
             conn, blocks, line.quantity_g, ledger.RESERVED, str(order_id), reason="reserve", ref_id=order_id, at=now
         )
     orders.add_step(conn, order_id, "reserved", at=now, by=client_id)
+    tell_client.tell_client(conn, client_id, "order.reserved", {"order": order_id, **totals}, now)
     return show_order.shown(orders.order(conn, order_id, client_id), now)

@@ -27,7 +27,7 @@ _latest: WeakKeyDictionary[db.Database, tuple[datetime, dict[str, Any]]] = WeakK
 def check_conservation(platform: Platform, now: datetime, *, fresh: bool = False) -> dict[str, Any]:
     """{as_of, ok, identities: [{name, ok, left, right, unit, scope, zh, en}], batches}; at most MAX_AGE old.
 
-    An identity stands in the list once for all (scope 'all') and once more for each place where it fails.
+    An identity stands in the list once for all (scope 'all') and once more for each row where it fails, by name.
     """
     cached = _latest.get(platform.db)
     if cached and not fresh and timedelta(0) <= now - cached[0] < MAX_AGE:
@@ -67,7 +67,7 @@ def _identity(conn: db.Connection, name: str) -> list[dict[str, Any]]:
     unit, zh, en = ledger.IDENTITIES[name]
     rows = conservation.identity(conn, name)
     broken = [row for row in rows if row[1] != row[2]]
-    counted = [row for row in rows if not row[0].endswith(" differ")]
+    counted = [row for row in rows if not row[0].endswith(" differs")]
     total = ("all", sum(row[1] for row in counted), sum(row[2] for row in counted))
     lines = [(total, not broken)] + [(row, False) for row in broken[:SHOWN_FAILURES]]
     return [

@@ -26,6 +26,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph
 
 from backend import config
+from rewards import certificates
 
 FONT_FILE = config.REPOSITORY / "build" / "assets" / "NotoSansSC-Regular.ttf"
 FONT = "NotoSansSC"
@@ -35,6 +36,7 @@ LEFT, RIGHT = 64.0, WIDTH - 64.0
 GREEN, GOLD, INK, SOFT = HexColor("#0f4c3a"), HexColor("#a9843f"), HexColor("#1c2624"), HexColor("#5d6b67")
 RED, PALE = HexColor("#b3261e"), HexColor("#eef4f0")
 LINES_ON_FRONT, SERIALS_ON_FRONT, SERIALS_ON_ANNEX = 4, 6, 110
+NAMES_ON_FRONT = 6
 
 
 class FontMissing(Exception):
@@ -285,7 +287,8 @@ def _opening(page: Canvas, body: dict[str, Any], y: float) -> float:
     y = _text(page, "兹证明下列减排量已永久注销，归属", _style(11, centred=True), LEFT, y, wide)
     english = "This certifies that the reductions stated below have been retired for good, for the benefit of"
     y = _text(page, english, _style(8.5, SOFT, centred=True, cjk=False), LEFT, y, wide) - 4
-    y = _name(page, body["beneficiary"], y)
+    entities = certificates.beneficiaries(body)
+    y = _name(page, entities[0], y) if len(entities) == 1 else _names(page, entities, y)
     if "on_behalf_of" in body:
         other = body["on_behalf_of"]
         shown = f"代表 on behalf of　{escape(other['name'])}　{escape(other['uscc'])}"
@@ -301,6 +304,20 @@ def _name(page: Canvas, entity: dict[str, str], y: float) -> float:
         y = _text(page, escape(entity["name_en"]), _style(10, GREEN, centred=True, cjk=False), LEFT, y, wide)
     code = f"统一社会信用代码 Unified Social Credit Code　{escape(entity['uscc'])}"
     return _text(page, code, _style(8.5, SOFT, centred=True), LEFT, y - 1, wide)
+
+
+def _names(page: Canvas, entities: Sequence[dict[str, Any]], y: float) -> float:
+    """Several beneficiaries, each with its part; of many the first, and how many more the JSON names."""
+    wide = RIGHT - LEFT
+    for entity in entities[:NAMES_ON_FRONT]:
+        number, unit = quantity_text(entity["quantity_g"])
+        code = f"<font size='8' color='#5d6b67'>{escape(entity['uscc'])}</font>"
+        shown = f"{escape(_short(entity['name'], 40))}　{code}　{number} {unit}"
+        y = _text(page, shown, _style(11, GREEN, leading=1.4, centred=True), LEFT, y, wide)
+    if (more := len(entities) - NAMES_ON_FRONT) > 0:
+        note = f"及另外 {more} 个受益主体，见证书数据文件 · and {more} more, listed in the certificate's data"
+        y = _text(page, note, _style(8, SOFT, centred=True), LEFT, y, wide)
+    return y
 
 
 def _amount(page: Canvas, body: dict[str, Any], y: float) -> float:
@@ -326,7 +343,8 @@ def _details(page: Canvas, body: dict[str, Any], y: float) -> float:
     if "footprint" in body:
         number, unit = quantity_text(body["footprint"]["quantity_g"])
         stated = f"{number} {unit} {_co2e(9)}　{escape(_short(body['footprint']['boundary'], 80))}"
-        rows.append(("所陈述的足迹", "Stated footprint", stated))
+        covered = f"　· 已抵 {_percent(body['covered_ppm'])} covered"
+        rows.append(("所陈述的足迹", "Stated footprint", stated + covered))
     if "note" in body:
         rows.append(("备注", "Note", escape(_short(body["note"], 80))))
     for zh, en, value in rows:
@@ -336,6 +354,11 @@ def _details(page: Canvas, body: dict[str, Any], y: float) -> float:
         _text(page, f"{zh}　<font size='7' color='#5d6b67'>{en}</font>", _style(9, leading=1.5), LEFT, y - 1, 140)
         y = _text(page, value, _style(9, leading=1.5), LEFT + 142, y - 1, RIGHT - LEFT - 142) - 2
     return y
+
+
+def _percent(ppm: int) -> str:
+    """Parts per million as percent with two places, rounded down."""
+    return f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %"
 
 
 _COLUMNS = (("批次", "Batch", 0), ("地区", "Region", 50), ("方法学", "Methodology", 148),
@@ -355,6 +378,8 @@ def _lineage(page: Canvas, lines: Sequence[dict[str, Any]], total: int, y: float
         grams, unit = quantity_text(line["quantity_g"])
         method = line["methodology"]
         status = "　<font color='#b3261e'>暂行 provisional</font>" if method["status"] == "provisional" else ""
+        if own := line.get("own_ppm"):
+            status += f"　<font color='#b3261e'>含自有合作方 own partners {_percent(own)}</font>"
         cells = (
             str(line["batch"]),
             f"{line['region']['zh']} {line['region']['en']}",

@@ -11,6 +11,8 @@ from backend.store import pools
 from backend.usecases import close_pool, list_batches
 from rewards import certificates, pooling
 
+_FIGURES = ("open_deeds", "deeds", "over_cap_deeds", "people", "reduction_mg")
+
 
 def list_pools(
     platform: Platform, role: str, wanted: dict[str, Any], after: str, limit: int, now: datetime
@@ -49,7 +51,7 @@ def _shown(platform: Platform, role: str, row: dict[str, Any], now: datetime) ->
         "why_not": {"code": obstacle.code, "detail": obstacle.detail} if obstacle else None,
         "closable_on": close_pool.closable_on(platform, key),
         "demonstration": close_pool.approval(platform, key)[1],
-        **{name: row[name] for name in ("open_deeds", "deeds", "people", "reduction_mg")},
+        **{name: row[name] for name in _FIGURES},
     }
     few = role == "company" and row["people"] < certificates.PEOPLE_SHOWN_FROM
-    return shown | (dict.fromkeys(("open_deeds", "deeds", "people", "reduction_mg")) if few else {})
+    return shown | (dict.fromkeys(_FIGURES) if few else {})

@@ -10,6 +10,7 @@ from typing import Any
 from backend import auth
 from backend.platform import Platform
 from backend.store import cases, db, events, notices
+from backend.usecases import tell_client
 from backend.usecases.judge_events import Judged
 from backend.usecases.settle_deeds import DeedChange, Settlement
 from rewards import ledger
@@ -37,6 +38,7 @@ def post_deeds(
             "en": f"The verdict of {len(told)} of your events has changed.",
         }  # fmt: skip
         notices.add_notice(conn, reporter, "verdicts", None, body, now)
+        tell_client.tell_client(conn, reporter, "verdicts.changed", body, now)
 
 
 def _changes(settlement: Settlement) -> dict[str, list[dict[str, str]]]:

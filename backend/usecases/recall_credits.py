@@ -14,7 +14,7 @@ from datetime import datetime
 
 from backend.platform import Platform
 from backend.store import credits, db, notices, recalls
-from backend.usecases import amend_batch, move_credits
+from backend.usecases import amend_batch, move_credits, tell_client
 from rewards import ledger, recalling
 
 
@@ -110,6 +110,7 @@ def tell_cost(
             f"{cancelled_g} g cancelled.",
         }  # fmt: skip
         notices.add_notice(conn, client_id, "correction_cost", None, body, now)
+        tell_client.tell_client(conn, client_id, "correction.cost", body, now)
 
 
 def _rises(nets: dict[int, int], lowered: Iterable[Lowered]) -> dict[int, int]:

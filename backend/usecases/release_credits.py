@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import credits, db, orders
-from backend.usecases import move_credits, recall_credits, show_order
+from backend.usecases import move_credits, recall_credits, show_order, tell_client
 from rewards import ledger, purchase
 
 
@@ -19,11 +19,12 @@ def cancel_order(platform: Platform, order_id: int, client_id: str, now: datetim
     """
     with platform.db.transaction() as conn:
         found = orders.lock_order(conn, order_id, client_id)
-        if found is None or found[0] != "cancelled":
+        if found is None or found["state"] != "cancelled":
             state, expires_at = locked(conn, order_id, client_id, "cancel", now)
-            batches = _lock_batches(conn, [order_id])
+            batches = lock_batches(conn, [order_id])
             _release(conn, order_id, state, expires_at, now, client_id)
             recall_credits.cover_from_unsold(conn, platform, batches, now)
+            tell_client.tell_client(conn, client_id, "order.cancelled", {"order": order_id}, now)
         return show_order.shown(orders.order(conn, order_id, client_id), now)
 
 
@@ -31,9 +32,11 @@ def expire_orders(platform: Platform, now: datetime) -> int:
     """Release all orders whose time is up, but for those that somebody works on just now; how many."""
     with platform.db.transaction() as conn:
         overdue = orders.lock_overdue(conn, now)
-        batches = _lock_batches(conn, overdue)
+        batches = lock_batches(conn, list(overdue))
         for order_id in overdue:
             _release(conn, order_id, "expired", now, now, "")
+        rows = [(client_id, "order.expired", {"order": order_id}) for order_id, client_id in overdue.items()]
+        tell_client.tell_clients(conn, rows, now)
         recall_credits.cover_from_unsold(conn, platform, batches, now)
     return len(overdue)
 
@@ -45,7 +48,7 @@ def locked(
     found = orders.lock_order(conn, order_id, client_id)
     if found is None:
         raise Problem("not_found", "no such order")
-    state, expires_at = found
+    state, expires_at = found["state"], found["expires_at"]
     if state == "expired" or (state in purchase.OPEN_STATES and expires_at <= now):
         raise Problem("expired", "订单已过期，请重新询价 · the order has expired: ask for another quote")
     after = purchase.next_state(state, action)
@@ -54,7 +57,7 @@ def locked(
     return after, expires_at
 
 
-def _lock_batches(conn: db.Connection, locked_orders: list[int]) -> list[int]:
+def lock_batches(conn: db.Connection, locked_orders: list[int]) -> list[int]:
     """Orders are locked before batches, and whoever has batches waits for no order."""
     batches = orders.batches(conn, locked_orders)
     credits.lock_batches(conn, batches)

@@ -10,6 +10,11 @@ from backend.platform import Platform
 from backend.store import orders
 from rewards import purchase
 
+_NOTES = {
+    "bank_transfer": {"zh": "转账附言请填写 reference", "en": "write the reference on the transfer"},
+    "provider": {"zh": "请在 pay_url 付款", "en": "pay at pay_url"},
+}
+
 
 def show_order(platform: Platform, order_id: int, client_id: str, now: datetime) -> dict[str, Any]:
     """A company's own order. Raises Problem not_found."""
@@ -45,11 +50,13 @@ def shown(row: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
         "made_at": row["made_at"],
         "expires_at": row["expires_at"] if is_open else None,
         "steps": row["steps"],
+        "final_at": row["final_at"],
         "payment": {
-            "method": "bank_transfer",
+            "method": row["method"],
             "amount_fen": row["amount_fen"],
             "reference": reference(row["order_id"]),
-            "note": {"zh": "转账附言请填写 reference", "en": "write the reference on the transfer"},
+            "pay_url": row["pay_url"] if is_open and not overdue else None,
+            "note": _NOTES[row["method"]],
         },
     }
 

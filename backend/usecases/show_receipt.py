@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.errors import Problem
 from backend.platform import Platform
-from backend.store import me
+from backend.store import db, me
 from rules import receipts
 from rules.receipts import Entry
 
@@ -18,7 +18,12 @@ def show_receipt(platform: Platform, person_id: int, deed_id: int) -> bytes:
     what is stored does not come out of the pack that judged it.
     """
     with platform.db.transaction(snapshot=True) as conn:
-        rows = me.deed_records(conn, person_id, deed_id)
+        return receipt_of(conn, platform, person_id, deed_id)
+
+
+def receipt_of(conn: db.Connection, platform: Platform, person_id: int, deed_id: int) -> bytes:
+    """The same within a transaction."""
+    rows = me.deed_records(conn, person_id, deed_id)
     if not rows:
         raise Problem("not_found")
     return receipts.canonical(receipts.receipt(deed_id, [_entry(platform, row) for row in rows]))

@@ -13,7 +13,7 @@ from rq import Worker
 
 from backend import config, logs, queue
 from backend.platform import Platform
-from backend.usecases import render_certificate
+from backend.usecases import deliver_messages, render_certificate
 
 
 @cache
@@ -27,6 +27,11 @@ def platform() -> Platform:
 def render(number: str) -> None:
     """Make a certificate's PDF."""
     render_certificate.render_certificate(platform(), number, datetime.now(UTC))
+
+
+def deliver() -> None:
+    """Deliver what waits in the outbox."""
+    deliver_messages.deliver_messages(platform(), datetime.now(UTC))
 
 
 def work(*, burst: bool = False) -> None:

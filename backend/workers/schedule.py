@@ -13,10 +13,21 @@ import psycopg
 import psycopg_pool
 import structlog
 
-from backend import logs
+from backend import logs, queue
+from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import maintenance, migrate, retirements
-from backend.usecases import check_conservation, release_credits, retire_credits
+from backend.usecases import (
+    check_conservation,
+    deliver_messages,
+    pay_order,
+    pay_out,
+    place_standing_orders,
+    refund_order,
+    release_credits,
+    retire_credits,
+    settle_sales,
+)
 
 log = structlog.get_logger()
 
@@ -52,11 +63,29 @@ def check_books(platform: Platform, now: datetime) -> int:
     return sum(not line["ok"] for line in proof["identities"])
 
 
+def ask_for_deliveries(platform: Platform, now: datetime) -> int:
+    """Ask a worker to deliver what waits in the outbox."""
+    if not deliver_messages.is_due(platform, now):
+        return 0
+    return int(queue.enqueue(platform.redis, "backend.workers.jobs.deliver", "deliver"))
+
+
+def settle(platform: Platform, now: datetime) -> int:
+    """Share out what sales brought; batches whose time it is."""
+    return len(settle_sales.settle_sales(platform, now))
+
+
 # How often, and what.
 ROUND: tuple[tuple[timedelta, Callable[[Platform, datetime], int]], ...] = (
+    (timedelta(seconds=3), ask_for_deliveries),
     (timedelta(seconds=15), expire_orders),
     (timedelta(seconds=15), ask_for_renderings),
+    (timedelta(minutes=1), pay_order.reconcile_payments),
+    (timedelta(minutes=1), refund_order.send_refunds),
+    (timedelta(minutes=1), pay_out.reconcile_payouts),
     (timedelta(minutes=10), check_books),
+    (timedelta(hours=1), place_standing_orders.place_standing_orders),
+    (timedelta(hours=1), settle),
     (timedelta(hours=1), forget_assertions),
     (timedelta(hours=1), make_partitions),
 )
@@ -88,5 +117,5 @@ def run_due(platform: Platform, due: dict[int, datetime], now: datetime) -> None
                 done = task(platform, now) if maintenance.is_my_round(conn) else 0
             if done:
                 log.info("scheduled", task=task.__name__, done=done)
-        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
+        except (psycopg.Error, psycopg_pool.PoolTimeout, Problem) as error:
             log.warning("scheduled_task_failed", task=task.__name__, error=type(error).__name__)

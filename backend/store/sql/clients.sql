@@ -17,7 +17,7 @@ insert into evidence_ceiling (client_id, event_type, tier) values (%(client_id)s
 select client_id, role, name from client where client_id = %(client_id)s
 
 -- name: list_clients
-select client_id, role, name, issuer, created_at from client order by created_at, client_id
+select client_id, role, name, issuer, created_at, number from client order by created_at, client_id
 
 -- name: find_keys
 select jwk from client_key where client_id = %(client_id)s and revoked_at is null order by added_at desc

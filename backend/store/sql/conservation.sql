@@ -1,5 +1,5 @@
 -- Each statement is one identity: rows of (scope, left, right), equal on every row when it holds. Rows whose scope ends
--- in 'differ' count what is unequal below a sum, and are no part of the total.
+-- in 'differs' name what is unequal below a sum, the first hundred of them, and are no part of the total.
 -- They stand in the order of rewards.ledger.IDENTITIES and under its names; `batches` is what is shown beside them.
 
 -- name: reductions_of_people
@@ -9,11 +9,11 @@ with book as (
 ), deeds as (
   select person_id, sum(reduction_mg) as amount from current_deed group by person_id
 ), both_sides as (
-  select coalesce(b.amount, 0) as l, coalesce(d.amount, 0) as r from book b full join deeds d using (person_id)
+  select person_id, coalesce(b.amount, 0) as l, coalesce(d.amount, 0) as r from book b full join deeds d using (person_id)
 )
 select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
 union all
-select 'people who differ', count(*), 0 from both_sides where l <> r
+(select 'person ' || person_id || ' differs', l, r from both_sides where l <> r order by person_id limit 100)
 
 -- name: points_of_people
 with book as (
@@ -22,45 +22,45 @@ with book as (
 ), deeds as (
   select person_id, sum(points) as amount from current_deed group by person_id
 ), both_sides as (
-  select coalesce(b.amount, 0) as l, coalesce(d.amount, 0) as r from book b full join deeds d using (person_id)
+  select person_id, coalesce(b.amount, 0) as l, coalesce(d.amount, 0) as r from book b full join deeds d using (person_id)
 )
 select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
 union all
-select 'people who differ', count(*), 0 from both_sides where l <> r
+(select 'person ' || person_id || ' differs', l, r from both_sides where l <> r order by person_id limit 100)
 
 -- name: rows_of_deeds
 with one as (select deed_id, count(*) as versions from current_deed group by deed_id)
 select 'all', coalesce(sum(versions), 0), count(*) from one
 union all
-select 'deeds whose rows differ', count(*), 0 from one where versions > 1
+(select 'deed ' || deed_id || ' differs', versions, 1 from one where versions > 1 order by deed_id limit 100)
 
 -- name: reductions_of_deeds
 with book as (
   select ref_id as deed_id, sum(case when credit = 'person' then amount else -amount end) as amount
   from transfer where book = 'reductions_mg' and reason in ('deed', 'resettled') group by ref_id
 ), both_sides as (
-  select coalesce(b.amount, 0) as l, coalesce(d.reduction_mg, 0) as r from book b full join current_deed d using (deed_id)
+  select deed_id, coalesce(b.amount, 0) as l, coalesce(d.reduction_mg, 0) as r from book b full join current_deed d using (deed_id)
 )
 select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
 union all
-select 'deeds that differ', count(*), 0 from both_sides where l <> r
+(select 'deed ' || deed_id || ' differs', l, r from both_sides where l <> r order by deed_id limit 100)
 
 -- name: points_of_deeds
 with book as (
   select ref_id as deed_id, sum(case when credit = 'person' then amount else -amount end) as amount
   from transfer where book = 'points' and reason in ('deed', 'resettled') group by ref_id
 ), both_sides as (
-  select coalesce(b.amount, 0) as l, coalesce(d.points, 0) as r from book b full join current_deed d using (deed_id)
+  select deed_id, coalesce(b.amount, 0) as l, coalesce(d.points, 0) as r from book b full join current_deed d using (deed_id)
 )
 select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
 union all
-select 'deeds that differ', count(*), 0 from both_sides where l <> r
+(select 'deed ' || deed_id || ' differs', l, r from both_sides where l <> r order by deed_id limit 100)
 
 -- name: numbers_of_deeds
 -- Of the records that stand: one a number, whoever forwarded it. Those ruled apart from another tell of a deed of their own
 -- whatever their number.
 with used as (
-  select count(*) as deeds
+  select count(*) as deeds, min(d.deed_id) as deed_id
   from current_deed d
   join event e on e.event_id = d.event_id and e.started_at = d.started_at
   where e.act_digest is not null and e.apart_roots is null
@@ -68,7 +68,7 @@ with used as (
 )
 select 'all', coalesce(sum(deeds), 0), count(*) from used
 union all
-select 'numbers whose deeds differ', count(*), 0 from used where deeds > 1
+(select 'number of deed ' || deed_id || ' differs', deeds, 1 from used where deeds > 1 order by deed_id limit 100)
 
 -- name: members_of_batches
 select 'batch ' || batch_id, b.deeds, coalesce(m.members, 0)
@@ -76,24 +76,26 @@ from batch b full join (select batch_id, count(*) as members from batch_member g
 
 -- name: reductions_of_batches
 with member as (
-  select m.batch_id, m.reduction_mg, coalesce(d.reduction_mg, 0) as pooled_mg
+  select m.batch_id, m.deed_id, m.reduction_mg, coalesce(d.reduction_mg, 0) as pooled_mg
   from batch_member m left join deed d using (deed_id, version, started_at)
 )
 select 'batch ' || b.batch_id, b.reduction_mg, coalesce(m.reduction_mg, 0)
 from batch b left join (select batch_id, sum(reduction_mg) as reduction_mg from member group by batch_id) m using (batch_id)
 union all
-select 'batch ' || batch_id || ' versions that differ', count(*), 0 from member where reduction_mg <> pooled_mg group by batch_id
+(select 'batch ' || batch_id || ' deed ' || deed_id || ' differs', reduction_mg, pooled_mg from member
+ where reduction_mg <> pooled_mg order by batch_id, deed_id limit 100)
 
 -- name: members_recalled
 with member as (
-  select m.batch_id, m.reduction_mg - coalesce(r.recalled_mg, 0) as left_mg, coalesce(d.reduction_mg, 0) as now_mg
+  select m.batch_id, deed_id, m.reduction_mg - coalesce(r.recalled_mg, 0) as left_mg, coalesce(d.reduction_mg, 0) as now_mg
   from batch_member m
   left join (select deed_id, sum(recalled_mg) as recalled_mg from recall group by deed_id) r using (deed_id)
   left join current_deed d using (deed_id)
 )
 select 'batch ' || batch_id, sum(left_mg), sum(now_mg) from member group by batch_id
 union all
-select 'batch ' || batch_id || ' deeds that differ', count(*), 0 from member where left_mg <> now_mg group by batch_id
+(select 'batch ' || batch_id || ' deed ' || deed_id || ' differs', left_mg, now_mg from member
+ where left_mg <> now_mg order by batch_id, deed_id limit 100)
 
 -- name: recalls_of_batches
 -- What a deed gained adds nothing to a batch.
@@ -140,6 +142,10 @@ left join attestation a on a.batch_id = i.batch_id and a.decision = 'attested'
 select 'batch ' || i.batch_id, i.carried_mg, coalesce(p.remainder_mg, 0)
 from issue i left join issue p on p.batch_id = i.carried_from
 
+-- name: collected_of_batches
+select 'batch ' || b.batch_id, b.reduction_mg, coalesce(p.reduction_mg, 0)
+from batch b left join (select batch_id, sum(reduction_mg) as reduction_mg from batch_partner group by batch_id) p using (batch_id)
+
 -- name: blocks_of_batches
 select 'batch ' || i.batch_id, i.issued_g, coalesce(sum(upper(c.serials) - lower(c.serials)), 0)
 from issue i left join credit_block c on c.batch_id = i.batch_id and c.superseded_at is null
@@ -176,14 +182,25 @@ full join (
 ) b using (owner)
 
 -- name: holdings
-select 'company ' || owner, coalesce(p.grams, 0) - coalesce(r.grams, 0), coalesce(b.grams, 0)
-from (
+with came as (
   select client_id as owner, sum(quantity_g) as grams from purchase_order where state = 'paid' group by client_id
-) p
-full join (select client_id as owner, sum(quantity_g) as grams from retirement group by client_id) r using (owner)
+  union all select to_client, sum(quantity_g) from credit_transfer where to_client is not null group by to_client
+  union all select from_client, -sum(quantity_g) from credit_transfer group by from_client
+  union all select client_id, -sum(quantity_g) from retirement group by client_id
+)
+select 'company ' || owner, coalesce(p.grams, 0), coalesce(b.grams, 0)
+from (select owner, sum(grams) as grams from came group by owner) p
 full join (
   select owner, sum(upper(serials) - lower(serials)) as grams
   from credit_block where superseded_at is null and account = 'held' group by owner
+) b using (owner)
+
+-- name: grams_transferred
+select 'transfer ' || owner, coalesce(t.grams, 0), coalesce(b.grams, 0)
+from (select transfer_id::text as owner, quantity_g as grams from credit_transfer where registry is not null) t
+full join (
+  select owner, sum(upper(serials) - lower(serials)) as grams
+  from credit_block where superseded_at is null and account = 'transferred' group by owner
 ) b using (owner)
 
 -- name: certificates
@@ -200,15 +217,95 @@ from purchase_order o left join order_line l using (order_id)
 group by o.order_id
 
 -- name: income_of_batches
+-- Sales less what went back to buyers, in the orders and in the books.
 select 'batch ' || batch_id, coalesce(l.fen, 0), coalesce(t.fen, 0)
 from (
   select l.batch_id, sum(l.amount_fen) as fen
   from order_line l join purchase_order o using (order_id) where o.state = 'paid' group by l.batch_id
 ) l
 full join (
-  select credit_id as batch_id, sum(amount) as fen
-  from transfer where book = 'money_fen' and credit = 'batch_income' group by credit_id
+  select batch_id, sum(fen) as fen from (
+    select credit_id as batch_id, amount as fen from transfer where book = 'money_fen' and credit = 'batch_income'
+    union all
+    select debit_id, -amount from transfer where book = 'money_fen' and debit = 'batch_income' and credit = 'refunding'
+  ) x group by batch_id
 ) t using (batch_id)
+
+-- name: money_in
+-- Every payment, and every refund that is done, as a transfer from buyers or back to them.
+with told as (
+  select case when taken then 'sale' else 'stray' end as reason, case when taken then order_id else payment_id end as ref_id,
+         amount_fen as fen from payment
+  union all select 'refunded', refund_id, -amount_fen from refund where state = 'done'
+), booked as (
+  select reason, ref_id, sum(case when debit = 'buyers' then amount else -amount end) as fen
+  from transfer where book = 'money_fen' and 'buyers' in (debit, credit) group by reason, ref_id
+)
+select reason || ' ' || ref_id, coalesce(t.fen, 0), coalesce(b.fen, 0) from told t full join booked b using (reason, ref_id)
+
+-- name: payments_taken
+select 'order ' || o.order_id, o.amount_fen, coalesce(sum(p.amount_fen), 0)
+from purchase_order o left join payment p on p.order_id = o.order_id and p.taken
+where o.state in ('paid', 'refunded')
+group by o.order_id
+
+-- name: refunds_waiting
+select 'refund ' || refund_id, coalesce(r.fen, 0), coalesce(t.fen, 0)
+from (select refund_id, case when state = 'done' then 0 else amount_fen end as fen from refund) r
+full join (
+  select refund_id, sum(fen) as fen from (
+    select credit_id as refund_id, amount as fen from transfer where book = 'money_fen' and credit = 'refunding'
+    union all select debit_id, -amount from transfer where book = 'money_fen' and debit = 'refunding'
+  ) x group by refund_id
+) t using (refund_id)
+
+-- name: shares_of_settlements
+select 'batch ' || batch_id || ' settlement ' || settlement_id, coalesce(s.fen, 0), coalesce(t.fen, 0)
+from (select batch_id, settlement_id, citizens_fen + partners_fen + platform_fen + fund_fen as fen from settlement) s
+full join (
+  select debit_id as batch_id, ref_id as settlement_id, sum(amount) as fen
+  from transfer where book = 'money_fen' and debit = 'batch_income' and reason = 'share' group by debit_id, ref_id
+) t using (batch_id, settlement_id)
+
+-- name: shares_of_batches
+-- What a batch shared out, and the same or, if it is less, what the batch took in of final sales by then.
+select 'batch ' || batch_id, paid_fen, least(paid_fen, income_fen)
+from (
+  select batch_id, sum(citizens_fen + partners_fen + platform_fen + fund_fen) as paid_fen, max(income_fen) as income_fen
+  from settlement group by batch_id
+) s
+
+-- name: money_out
+select 'payout ' || coalesce(payout_id::text, 'unknown'), coalesce(p.fen, 0), coalesce(t.fen, 0)
+from (select payout_id, amount_fen as fen from payout where state = 'done') p
+full join (
+  select ref_id as payout_id, sum(amount) as fen from transfer where book = 'money_fen' and credit = 'paid_out' group by ref_id
+) t using (payout_id)
+
+-- name: payouts_waiting
+select 'payout ' || payout_id, coalesce(p.fen, 0), coalesce(t.fen, 0)
+from (select payout_id, case when state = 'requested' then amount_fen else 0 end as fen from payout) p
+full join (
+  select payout_id, sum(fen) as fen from (
+    select credit_id as payout_id, amount as fen from transfer where book = 'money_fen' and credit = 'paying_out'
+    union all select debit_id, -amount from transfer where book = 'money_fen' and debit = 'paying_out'
+  ) x group by payout_id
+) t using (payout_id)
+
+-- name: money_held
+-- Accounts below zero; those of accounts that are one person's count together.
+with side as (
+  select credit as account, credit_id as number, amount from transfer where book = 'money_fen'
+  union all select debit, debit_id, -amount from transfer where book = 'money_fen'
+), net as (
+  select account, case when account = 'person' then coalesce(a.person_id, number) else number end as number, sum(amount) as fen
+  from side left join person_alias a on side.account = 'person' and a.alias_id = side.number
+  where account not in ('buyers', 'paid_out') group by 1, 2
+)
+select 'all', count(*) filter (where fen < 0), 0 from net
+union all
+(select case account when 'batch_income' then 'batch ' || number || ' income' else account || ' ' || number end || ' differs', -fen, 0
+ from net where fen < 0 order by account, number limit 100)
 
 -- name: batches
 select b.batch_id, b.region, b.pack_code, b.pack_version, b.vintage_month, b.provisional, b.demonstration,

@@ -36,7 +36,8 @@ join lateral (
   select sum(upper(c.serials) - lower(c.serials))::bigint as available_g from credit_block c
   where c.batch_id = b.batch_id and c.account = 'available' and c.superseded_at is null
 ) s on s.available_g > 0
-where (%(region)s::text is null or b.region = %(region)s)
+where (%(region)s::text is null or b.region = %(region)s
+       or %(region)s like '%%0000' and left(b.region, 2) = left(%(region)s, 2))
   and (%(pack_code)s::text is null or b.pack_code = %(pack_code)s)
   and (%(vintage_month)s::date is null or b.vintage_month = %(vintage_month)s)
   and (%(demonstration)s::boolean is null or b.demonstration = %(demonstration)s)

@@ -6,10 +6,11 @@ select * from (
   select region, pack_code, pack_version, vintage_month,
          region || '.' || pack_code || '.' || pack_version || '.' || to_char(vintage_month, 'YYYYMM') as pool,
          count(*) as open_deeds,
-         count(*) filter (where poolable) as deeds,
-         count(distinct person_id) filter (where poolable) as people,
-         coalesce(sum(reduction_mg) filter (where poolable), 0)::bigint as reduction_mg
-  from open_deed
+         count(*) filter (where poolable and not over_cap) as deeds,
+         count(distinct person_id) filter (where poolable and not over_cap) as people,
+         coalesce(sum(reduction_mg) filter (where poolable and not over_cap), 0)::bigint as reduction_mg,
+         count(*) filter (where over_cap) as over_cap_deeds
+  from pool_deed
   where (%(region)s::text is null or region = %(region)s)
     and (%(pack_code)s::text is null or pack_code = %(pack_code)s)
     and (%(pack_version)s::text is null or pack_version = %(pack_version)s)
@@ -30,12 +31,14 @@ with made as (
   select nextval(pg_get_serial_sequence('batch', 'batch_id')) as batch_id,
          1 + (select count(*) from batch where (region, pack_code, pack_version, vintage_month)
                 = (%(region)s, %(pack_code)s, %(pack_version)s, %(vintage_month)s)) as ordinal
+), chosen as materialized (
+  select d.* from pool_deed d
+  where d.region = %(region)s and d.pack_code = %(pack_code)s and d.pack_version = %(pack_version)s
+    and d.vintage_month = %(vintage_month)s and d.poolable and not d.over_cap
 ), member as (
   insert into batch_member (deed_id, version, batch_id, person_id, reduction_mg, points, started_at)
   select d.deed_id, d.version, made.batch_id, d.person_id, d.reduction_mg, d.points, d.started_at
-  from open_deed d, made
-  where d.region = %(region)s and d.pack_code = %(pack_code)s and d.pack_version = %(pack_version)s
-    and d.vintage_month = %(vintage_month)s and d.poolable
+  from chosen d, made
   returning person_id, reduction_mg
 ), total as (
   select count(*) as deeds, count(distinct person_id) as people, sum(reduction_mg)::bigint as reduction_mg from member
@@ -49,6 +52,24 @@ select made.batch_id, %(region)s, %(pack_code)s, %(pack_version)s, %(gas_basis)s
 from made, total
 where total.deeds > 0
 returning batch_id
+
+-- name: add_partners
+-- Through whom the deeds of a batch came.
+insert into batch_partner (batch_id, client_id, deeds, people, reduction_mg, collected_mg)
+select m.batch_id, d.client_id, count(*), count(distinct m.person_id), sum(m.reduction_mg), sum(greatest(m.reduction_mg, 0))
+from batch_member m join deed d using (deed_id, version, started_at)
+where m.batch_id = %(batch_id)s
+group by m.batch_id, d.client_id
+
+-- name: add_cap
+insert into collection_cap (client_id, pack_code, from_month, cap_mg, document, made_at, made_by)
+select client_id, %(pack_code)s, %(from_month)s, %(cap_mg)s, %(document)s, %(at)s, %(by)s
+from client where client_id = %(client_id)s and role = 'partner'
+on conflict do nothing
+
+-- name: caps
+select k.*, c.name from collection_cap k join client c using (client_id)
+where (%(client_id)s::text is null or k.client_id = %(client_id)s) order by k.client_id, k.pack_code, k.from_month
 
 -- name: batches
 -- Batches with what became of them, newest first.

@@ -42,3 +42,11 @@ insert into certificate_pdf (number, pdf, made_at) values (%(number)s, %(pdf)s, 
 select r.number from retirement r left join certificate_pdf p using (number)
 where p.number is null and r.retired_at < %(before)s
 order by r.retirement_id limit 100
+
+-- name: retirements
+-- A company's retirements, newest first.
+select r.retirement_id, r.number, r.quantity_g, r.request, r.retired_at, p.number is not null as has_pdf, (c.canonical::json ->> 'demonstration')::boolean as demonstration
+from retirement r join certificate c using (number) left join certificate_pdf p using (number)
+where r.client_id = %(client_id)s and r.retirement_id < %(before)s
+order by r.retirement_id desc
+limit %(limit)s

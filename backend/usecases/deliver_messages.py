@@ -1,0 +1,88 @@
+"""Deliver what waits in the outbox: at least once, with growing pauses, one slow receiver holding up nobody else."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from backend import auth, webhooks
+from backend.platform import Platform
+from backend.store import db, notices
+from backend.store import webhooks as store
+
+AT_ONCE = 16
+EACH = 2  # of one webhook at once
+LEASE = timedelta(minutes=1)  # longer than an attempt takes
+# Pauses after the first, second, ... attempt, as the example of Standard Webhooks has it; then it is given up.
+PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+PATIENCE = timedelta(days=5)  # without a single success, then the webhook is disabled
+
+log = structlog.get_logger()
+
+
+def deliver_messages(platform: Platform, now: datetime) -> int:
+    """Attempt every delivery that is due; how many. No transaction is open while a receiver is waited for."""
+    attempted = 0
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        while True:
+            with platform.db.transaction() as conn:
+                taken = store.lease(conn, now, now + LEASE, EACH, AT_ONCE)
+            if not taken:
+                return attempted
+            attempted += len(taken)
+            list(threads.map(lambda one: _deliver(platform, one, now), taken))
+
+
+def is_due(platform: Platform, now: datetime) -> bool:
+    with platform.db.transaction(snapshot=True) as conn:
+        return store.is_due(conn, now)
+
+
+def _deliver(platform: Platform, due: dict[str, Any], now: datetime) -> None:
+    sealed = [due["secret"]] + ([due["old_secret"]] if due["old_until"] and due["old_until"] > now else [])
+    keys = [auth.unseal(platform.settings.secret, bytes(secret)).decode() for secret in sealed]
+    body = webhooks.content(due["kind"], due["made_at"], due["body"])
+    outcome = webhooks.post(
+        due["url"], due["public_id"], int(datetime.now(UTC).timestamp()), body, keys,
+        allow_private=platform.settings.webhook_private,
+    )  # fmt: skip
+    with platform.db.transaction() as conn:
+        _note(conn, due, outcome, now)
+
+
+def _note(conn: db.Connection, due: dict[str, Any], outcome: webhooks.Outcome, now: datetime) -> None:
+    """Log the attempt; the message waits no more, or for its next turn."""
+    message_id, webhook_id, attempt = due["message_id"], due["webhook_id"], due["attempts"]
+    store.add_delivery(
+        conn, message_id=message_id, webhook_id=webhook_id, attempt=attempt, at=now, took_ms=outcome.took_ms,
+        status=outcome.status, error=outcome.error,
+    )  # fmt: skip
+    if outcome.is_delivered:
+        store.delivered(conn, message_id, webhook_id)
+        store.set_health(conn, webhook_id, None)
+        return
+    failing_since = due["failing_since"] or now
+    store.set_health(conn, webhook_id, failing_since)
+    if attempt > len(PAUSES_S):
+        store.delivered(conn, message_id, webhook_id)
+        log.warning("webhook_given_up", webhook=webhook_id, message=due["public_id"], attempts=attempt)
+    else:
+        pause_s = PAUSES_S[attempt - 1] * random.uniform(1, 1.1)
+        store.postpone(conn, message_id, webhook_id, now + timedelta(seconds=pause_s))
+    if outcome.status == 410 or now - failing_since > PATIENCE:
+        _disable(conn, due, "410 Gone" if outcome.status == 410 else "no success for 5 days", now)
+
+
+def _disable(conn: db.Connection, due: dict[str, Any], reason: str, now: datetime) -> None:
+    store.disable(conn, due["webhook_id"], reason, now)
+    log.warning("webhook_disabled", webhook=due["webhook_id"], client=due["client_id"], reason=reason)
+    body = {
+        "webhook": due["webhook_id"], "url": due["url"], "reason": reason,
+        "zh": "该 webhook 已停用；修复后可重新启用并补发。",
+        "en": "This webhook was disabled; once mended it can be enabled again and its messages replayed.",
+    }  # fmt: skip
+    notices.add_notice(conn, due["client_id"], "webhook_disabled", f"webhook-{due['webhook_id']}", body, now)

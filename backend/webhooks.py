@@ -1,0 +1,145 @@
+"""Delivering a message over HTTP, signed as Standard Webhooks say, to public addresses only.
+
+The address a name stands for is looked up once, held against what is public, and connected to as it is: a name that
+means something else a moment later leads nowhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import ipaddress
+import json
+import secrets
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+PREFIX = "whsec_"
+URL_MAX = 500
+TIMEOUT = urllib3.Timeout(total=10)
+ANSWER_MAX_BYTES = 1024
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class Unfit(ValueError):
+    """An address that nothing is sent to; the text says why, in both languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an attempt: an HTTP status, or what went wrong before there was one."""
+
+    status: int | None
+    error: str | None
+    took_ms: int
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def signature(secret: str, message_id: str, at: int, body: bytes) -> str:
+    """`v1,<base64>`: HMAC-SHA256 of id.timestamp.body under the secret's bytes."""
+    key = base64.b64decode(secret.removeprefix(PREFIX))
+    signed = f"{message_id}.{at}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def content(kind: str, made_at: datetime, body: dict[str, Any]) -> bytes:
+    """What is posted: {type, timestamp, data}."""
+    told = {"type": kind, "timestamp": made_at.isoformat(timespec="milliseconds"), "data": body}
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
+def check_url(url: str, *, allow_private: bool) -> None:
+    """Raises Unfit for what is no URL to deliver to; whether its address is public is asked at every delivery."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Unfit("不是网址 · not a URL") from None
+    if len(url) > URL_MAX or not url.isascii() or not url.isprintable() or " " in url or not parts.hostname:
+        raise Unfit("不是网址 · not a URL")
+    if parts.scheme not in (("https", "http") if allow_private else ("https",)):
+        raise Unfit("须为 https · it must be https")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise Unfit("网址中不得含用户名、密码或片段 · no user, password or fragment in it")
+    if port == 0:
+        raise Unfit("端口无效 · no such port")
+
+
+def addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
+    """What a name stands for now. Raises Unfit when it stands for nothing, or for anything that is not public."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        raise Unfit("域名无法解析 · the name stands for no address") from None
+    if not allow_private and not all(is_public(one) for one in found):
+        raise Unfit("地址不是公网地址 · the address is not public")
+    return sorted(found, key=lambda one: ":" in one)
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is of the public internet, also where it hides another one."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        hidden = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        if hidden is None and address in _NAT64:
+            hidden = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if hidden and not is_public(str(hidden)):
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def post(
+    url: str, message_id: str, at: int, body: bytes, keys: Sequence[str], *, allow_private: bool
+) -> Outcome:  # fmt: skip
+    """Post a message once, signed by every key; no redirect is followed."""
+    began = time.monotonic()
+    headers = {
+        "Content-Type": "application/json", "User-Agent": "Tanpuhui", "webhook-id": message_id,
+        "webhook-timestamp": str(at), "webhook-signature": " ".join(signature(k, message_id, at, body) for k in keys),
+    }  # fmt: skip
+    status, error = None, None
+    try:
+        check_url(url, allow_private=allow_private)
+        status = _post(url, body, headers, allow_private=allow_private)
+    except Unfit as unfit:
+        error = str(unfit)
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as failed:
+        error = type(failed).__name__
+    return Outcome(status, error, int((time.monotonic() - began) * 1000))
+
+
+def _post(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool) -> int:
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    address = addresses(host, port, allow_private=allow_private)[0]
+    named = f"[{host}]" if ":" in host else host
+    headers = headers | {"Host": named if parts.port is None else f"{named}:{parts.port}"}
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if secure:
+        pool: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(
+            address, port, timeout=TIMEOUT, retries=False, server_hostname=host, assert_hostname=host
+        )
+    else:
+        pool = urllib3.HTTPConnectionPool(address, port, timeout=TIMEOUT, retries=False)
+    with pool:
+        answer = pool.urlopen(
+            "POST", target, body=body, headers=headers, redirect=False, assert_same_host=False, preload_content=False
+        )
+        answer.read(ANSWER_MAX_BYTES)
+        answer.close()
+        return answer.status
