@@ -38,6 +38,7 @@ class Settings:
     identity_url: str  # code2session provider; empty: nobody can log in
     identity_appid: str
     identity_secret: str
+    bank_account: str  # where buyers pay to, in words
     payment_url: str  # a payment provider; empty: bank transfers only
     payment_merchant: str
     payment_secrets: tuple[str, ...]  # shared with it: the first signs, all verify
@@ -69,6 +70,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         identity_url=ask.url("TANPUHUI_IDENTITY_URL", ("http", "https"), ""),
         identity_appid=ask.values.get("TANPUHUI_IDENTITY_APPID", ""),
         identity_secret=ask.values.get("TANPUHUI_IDENTITY_SECRET", ""),
+        bank_account=ask.values.get("TANPUHUI_BANK_ACCOUNT", ""),
         payment_url=ask.url("TANPUHUI_PAYMENT_URL", ("https", "http"), ""),
         payment_merchant=ask.values.get("TANPUHUI_PAYMENT_MERCHANT", ""),
         payment_secrets=ask.secrets("TANPUHUI_PAYMENT_SECRETS"),

@@ -21,11 +21,14 @@ MERCHANT = "tanpuhui-demo"
 PAYMENT_SECRET = "a-secret-between-stand-ins-for-payments"
 
 
-def create_app(api_base: str, appid: str = APPID, secret: str = SECRET) -> Flask:
+def create_app(
+    api_base: str, appid: str = APPID, secret: str = SECRET, merchant: str = MERCHANT,
+    payment_secret: str = PAYMENT_SECRET,
+) -> Flask:  # fmt: skip
     """The stand-in providers and the phone page in one application."""
     app = Flask("mobile_mock", static_folder=None)
     app.register_blueprint(provider.blueprint(appid, secret))
-    app.register_blueprint(payments.blueprint(MERCHANT, PAYMENT_SECRET))
+    app.register_blueprint(payments.blueprint(merchant, payment_secret))
     app.register_blueprint(pages.blueprint(api_base.rstrip("/")))
     return app
 
@@ -36,9 +39,16 @@ def create_app(api_base: str, appid: str = APPID, secret: str = SECRET) -> Flask
 @click.option("--api-base", default="http://127.0.0.1:8000", show_default=True, help="The platform's base URL.")
 @click.option("--appid", default=APPID, envvar="TANPUHUI_IDENTITY_APPID", show_default=True)
 @click.option("--secret", default=SECRET, envvar="TANPUHUI_IDENTITY_SECRET", help="The mini-program's secret.")
-def main(host: str, port: int, api_base: str, appid: str, secret: str) -> None:
-    """Serve the stand-in identity provider and the phone page. 启动演示用的身份服务与手机页面。"""
-    server = make_server(host, port, create_app(api_base, appid, secret), threaded=True)
+@click.option("--merchant", default=MERCHANT, envvar="TANPUHUI_PAYMENT_MERCHANT", show_default=True)
+@click.option(
+    "--payment-secrets", default=PAYMENT_SECRET, envvar="TANPUHUI_PAYMENT_SECRETS", help="Only the first is used."
+)
+def main(
+    host: str, port: int, api_base: str, appid: str, secret: str, merchant: str, payment_secrets: str
+) -> None:  # fmt: skip
+    """Serve the stand-in providers and the phone page. 启动演示用的身份服务、支付服务与手机页面。"""
+    payment_secret = payment_secrets.split(",")[0].strip()
+    server = make_server(host, port, create_app(api_base, appid, secret, merchant, payment_secret), threaded=True)
     click.echo(f"http://{host}:{server.server_port}")
     server.serve_forever()
 

@@ -93,6 +93,7 @@ class BatchFlowSchema(PotsSchema, batches.OriginSchema):
     sold_g = fields.Integer(required=True)
     income_fen = fields.Integer(required=True)
     waiting_fen = fields.Integer(required=True)
+    not_final_fen = fields.Integer(required=True, metadata={"description": "of it; the rest is left by rounding"})
     last_at = api.Instant(required=True, allow_none=True)
 
 

@@ -21,13 +21,15 @@ class OwnBatchSchema(batches.OriginSchema):
 
 
 class ClaimantSchema(Schema):
-    name = fields.String(required=True)
+    name = fields.String(required=True, metadata={"description": "of several beneficiaries of one certificate: all"})
+    name_en = fields.String(required=True)
     retired_g = fields.Integer(required=True)
     certificates = fields.Integer(required=True)
 
 
 class LinePayoutSchema(Schema):
     id = fields.Integer(required=True)
+    reference = fields.String(required=True)
     method = fields.String(required=True)
     state = fields.String(required=True)
 

@@ -31,6 +31,7 @@ class PaymentSchema(Schema):
     method = fields.String(required=True)
     amount_fen = fields.Integer(required=True)
     reference = fields.String(required=True, metadata={"description": "to be written on the transfer"})
+    account = fields.String(required=True, metadata={"description": "where to pay to by bank; may be empty"})
     pay_url = fields.String(required=True, allow_none=True, metadata={"description": "the provider's page"})
     note = fields.Nested(NoteSchema, required=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,10 @@ from backend.usecases import describe_methodology, list_behaviours
 blp = api.Routes("pages", __name__, template_folder="templates", description="网页 · Pages")
 
 STATIC = Path(__file__).parent / "static"
-FILES = {
-    "standard.css": "text/css; charset=utf-8",
-    "calculator.js": "text/javascript; charset=utf-8",
-    "texts.json": "application/json",
-}
-TEXTS: dict[str, dict[str, str]] = json.loads((STATIC / "texts.json").read_text("utf-8"))  # for the script as well
+KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "json": "application/json"}
+FILES = {path.name: KINDS[path.suffix[1:]] for path in sorted(STATIC.iterdir()) if path.suffix[1:] in KINDS}
+Texts = Mapping[str, Mapping[str, str]]
+TEXTS: Texts = json.loads((STATIC / "texts.json").read_text("utf-8"))  # for the script as well
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -30,21 +29,26 @@ SECURITY = {
 }
 
 
-def _page(template: str, **values: Any) -> Response:
+def render(template: str, texts: Texts = TEXTS, **values: Any) -> Response:
+    """A page in the language that is asked for. texts: those that `say` may name."""
     asked = request.args.get("lang", "")
     language = asked if asked in ("zh", "en") else api.language()
 
     def say(text: Any, **inside: str) -> str:
         """A text in the language of the page: {zh, en}, or the name of one of ours."""
-        said = str((TEXTS[text] if isinstance(text, str) else text)[language])
+        said = str((texts[text] if isinstance(text, str) else text)[language])
         return said.format(**inside) if inside else said  # a pack's own text may hold braces
 
     def place(code: str) -> str:
         return say(describe_methodology.place_name(api.platform(), code))
 
-    html = render_template(f"standard/{template}", lang=language, say=say, place=place, path=request.path, **values)
+    html = render_template(template, lang=language, say=say, place=place, path=request.path, **values)
     headers = SECURITY | {"Content-Language": language, "Vary": "Accept-Language"}
     return Response(html, content_type="text/html; charset=utf-8", headers=headers)
+
+
+def _page(template: str, **values: Any) -> Response:
+    return render(f"standard/{template}", **values)
 
 
 def _today() -> date:

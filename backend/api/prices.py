@@ -19,6 +19,7 @@ class PricesArgs(Schema):
     region = pools.OriginFilterArgs._declared_fields["region"]
     methodology = pools.OriginFilterArgs._declared_fields["methodology"]
     vintage = pools.OriginFilterArgs._declared_fields["vintage"]
+    demonstration = fields.Boolean(metadata={"description": "as in a quote: never mixed with real ones"})
     days = fields.Integer(load_default=365, validate=validate.Range(1, 3660))
 
 

@@ -179,7 +179,7 @@ def statement(
 
 
 def claimed_by(conn: db.Connection, batches: Sequence[int]) -> list[dict[str, Any]]:
-    """{batch_id, beneficiary, grams, certificates}: the five largest beneficiaries of each batch."""
+    """{batch_id, name_zh, name_en, grams, certificates}: the five largest claims on each batch."""
     return db.dicts(conn, SQL["claimed_by"], batches=list(batches))
 
 
@@ -242,5 +242,6 @@ def people_paid(conn: db.Connection) -> int:
     return int(db.rows(conn, SQL["people_paid"])[0][0])
 
 
-def batch_flows(conn: db.Connection, before: int, limit: int) -> list[dict[str, Any]]:
-    return db.dicts(conn, SQL["batch_flows"], before=before, limit=limit)
+def batch_flows(conn: db.Connection, people: int, before: int, limit: int) -> list[dict[str, Any]]:
+    """Of batches of so many people and more, newest first."""
+    return db.dicts(conn, SQL["batch_flows"], people=people, before=before, limit=limit)

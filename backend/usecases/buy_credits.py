@@ -50,7 +50,7 @@ def order_quote(
     lines = quote_credits.plan(quote_credits.offers_for(conn, platform, quote, held, now), quote)
     if sum(line.amount_fen for line in lines) > quote["amount_fen"]:
         raise Problem("sold_out", "所报批次已售出，请重新询价 · what was quoted has been sold: quote again")
-    return _reserve(conn, client_id, quote_id, lines, now, now + holds)
+    return _reserve(conn, platform, client_id, quote_id, lines, now, now + holds)
 
 
 def _check_unpaid(conn: db.Connection, client_id: str, quantity_g: int) -> None:
@@ -66,8 +66,8 @@ def _check_unpaid(conn: db.Connection, client_id: str, quantity_g: int) -> None:
 
 
 def _reserve(
-    conn: db.Connection, client_id: str, quote_id: int, lines: Sequence[purchase.Line], now: datetime,
-    expires_at: datetime,
+    conn: db.Connection, platform: Platform, client_id: str, quote_id: int, lines: Sequence[purchase.Line],
+    now: datetime, expires_at: datetime,
 ) -> answer_once.Answer:  # fmt: skip
     totals: dict[str, Any] = {
         "quantity_g": sum(line.quantity_g for line in lines),
@@ -85,4 +85,4 @@ def _reserve(
         )
     orders.add_step(conn, order_id, "reserved", at=now, by=client_id)
     tell_client.tell_client(conn, client_id, "order.reserved", {"order": order_id, **totals}, now)
-    return show_order.shown(orders.order(conn, order_id, client_id), now)
+    return show_order.shown(platform, orders.order(conn, order_id, client_id), now)

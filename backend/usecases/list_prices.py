@@ -12,8 +12,8 @@ from backend.usecases import set_price
 
 def list_prices(platform: Platform, wanted: dict[str, Any], days: int, now: datetime) -> list[dict[str, Any]]:
     """[{on, quantity_g, amount_fen, low, high and average_fen_per_tonne}] of the last `days`, less refunds."""
-    names = ("region", "pack_code", "vintage_month", "demonstration")
-    filters = {name: wanted.get(name) for name in names}
+    filters = {name: wanted.get(name) for name in ("region", "pack_code", "vintage_month")}
+    filters["demonstration"] = wanted.get("demonstration", platform.settings.demonstration)
     with platform.db.transaction(snapshot=True) as conn:
         return prices.days(conn, **filters, since=now - timedelta(days=days))
 

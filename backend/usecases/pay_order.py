@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from backend import payments
-from backend.errors import Problem, field_problem
+from backend.errors import field_problem
 from backend.platform import Platform
 from backend.store import credits, db, events, money, orders
 from backend.usecases import (
@@ -50,22 +50,21 @@ def declare_payment(
         state, _ = release_credits.locked(conn, order_id, request.client_id, "declare", now)
         orders.set_state(conn, order_id, state, deadline, at=now, by=request.client_id, detail=told)
         orders.set_method(conn, order_id, method, pay_url)
-        return show_order.shown(orders.order(conn, order_id, request.client_id), now)
+        return show_order.shown(platform, orders.order(conn, order_id, request.client_id), now)
 
     return answer_once.answer_once(platform, request, now, work)
 
 
-def _charge(platform: Platform, order_id: int, client_id: str, deadline: datetime) -> str:
+def _charge(platform: Platform, order_id: int, client_id: str, deadline: datetime) -> str | None:
+    """The provider's page for an open order; None for any other, which is then refused, or answered again."""
     provider = payments.provider(platform.settings)
     if provider is None:
         text = "本平台未接入支付服务商，请用 bank_transfer · no payment provider is set up here: use bank_transfer"
         raise field_problem("method", "field_invalid", text)
     with platform.db.transaction(snapshot=True) as conn:
         order = orders.order(conn, order_id, client_id)
-    if order is None:
-        raise Problem("not_found", "no such order")
-    if order["state"] not in purchase.OPEN_STATES:
-        raise Problem("conflict", f"订单状态为 {order['state']} · the order is {order['state']}")
+    if order is None or order["state"] not in purchase.OPEN_STATES:
+        return None
     charge = provider.charge(
         show_order.reference(order_id), order["amount_fen"], f"碳普惠减排量 {order['quantity_g']} g CO2e",
         platform.settings.public_url + payments.NOTIFICATIONS, deadline - timedelta(minutes=2),
@@ -89,7 +88,7 @@ def confirm_payment(
             text = f"应付 {order['amount_fen']} 分 · the order's amount is {order['amount_fen']} fen"
             raise field_problem("amount_fen", "amount_differs", text)
         _take(conn, platform, order, BANK, told["bank_ref"], request.client_id, told, now)
-        return show_order.shown(orders.order(conn, order_id, None), now)
+        return show_order.shown(platform, orders.order(conn, order_id, None), now)
 
     return answer_once.answer_once(platform, request, now, work)
 
@@ -111,7 +110,7 @@ def receive_payment(
                 _take(conn, platform, order, PROVIDER, external_ref, "", {"transaction": external_ref}, now)
             else:
                 _set_apart(conn, order, amount_fen, external_ref, now)
-        return show_order.shown(orders.order(conn, order_id, None), now)
+        return show_order.shown(platform, orders.order(conn, order_id, None), now)
 
     return platform.db.retrying(work)
 

@@ -57,7 +57,7 @@ def refund_order(
         ask_back(conn, payment["payment_id"], order_id, parts, reason, request.client_id, now)
         invoice_order.answer_refund(conn, order_id, now)
         recall_credits.cover_from_unsold(conn, platform, batches, now)
-        return show_order.shown(orders.order(conn, order_id, company), now)
+        return show_order.shown(platform, orders.order(conn, order_id, company), now)
 
     return answer_once.answer_once(platform, request, now, work)
 

@@ -25,7 +25,7 @@ def cancel_order(platform: Platform, order_id: int, client_id: str, now: datetim
             _release(conn, order_id, state, expires_at, now, client_id)
             recall_credits.cover_from_unsold(conn, platform, batches, now)
             tell_client.tell_client(conn, client_id, "order.cancelled", {"order": order_id}, now)
-        return show_order.shown(orders.order(conn, order_id, client_id), now)
+        return show_order.shown(platform, orders.order(conn, order_id, client_id), now)
 
 
 def expire_orders(platform: Platform, now: datetime) -> int:

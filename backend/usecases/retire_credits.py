@@ -28,8 +28,8 @@ def retire_credits(
     """
     _check(wish)
     with platform.db.transaction() as conn:  # by itself: what waits for a review waits for it although this is refused
-        for where, entity in _entities(wish):
-            review_entity.find(conn, request.client_id, where, entity, now)
+        for _, entity in _entities(wish):
+            review_entity.note_first_use(conn, request.client_id, entity, now)
 
     def work(conn: db.Connection) -> answer_once.Answer:
         credits.lock_owner(conn, request.client_id)

@@ -32,7 +32,7 @@ def find(conn: db.Connection, client_id: str, field: str, given: dict[str, Any],
     where = f"{field}.".lstrip(".")
     if mistake := retirement.uscc_mistake(given["uscc"]):
         raise field_problem(f"{where}uscc", "uscc_invalid", mistake)
-    companies.add_entity(conn, client_id, given["uscc"], given["name"].strip(), given.get("name_en"), now)
+    note_first_use(conn, client_id, given, now)
     known = companies.entity(conn, given["uscc"])
     assert known is not None
     if known["state"] == "refused":
@@ -42,6 +42,11 @@ def find(conn: db.Connection, client_id: str, field: str, given: dict[str, Any],
         text = f"该代码登记的名称为“{known['name']}” · the name of this code is {known['name']!r}"
         raise field_problem(f"{where}name", "name_differs", text)
     return known
+
+
+def note_first_use(conn: db.Connection, client_id: str, given: dict[str, Any], now: datetime) -> None:
+    """Have an entity looked into that nobody named before; its code must be right."""
+    companies.add_entity(conn, client_id, given["uscc"], given["name"].strip(), given.get("name_en"), now)
 
 
 def decide_entity(

@@ -19,7 +19,7 @@ _NOTES = {
 def show_order(platform: Platform, order_id: int, client_id: str, now: datetime) -> dict[str, Any]:
     """A company's own order. Raises Problem not_found."""
     with platform.db.transaction(snapshot=True) as conn:
-        return shown(orders.order(conn, order_id, client_id), now)
+        return shown(platform, orders.order(conn, order_id, client_id), now)
 
 
 def list_orders(
@@ -29,10 +29,10 @@ def list_orders(
     with platform.db.transaction(snapshot=True) as conn:
         rows = orders.orders(conn, client_id, state, before or orders.NEWEST, limit + 1)
     following = rows[limit - 1]["order_id"] if len(rows) > limit else None
-    return [shown(row, now) for row in rows[:limit]], following
+    return [shown(platform, row, now) for row in rows[:limit]], following
 
 
-def shown(row: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
+def shown(platform: Platform, row: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
     """An order as it is answered; one that is overdue is expired, released or not. Raises Problem not_found."""
     if row is None:
         raise Problem("not_found", "no such order")
@@ -55,6 +55,7 @@ def shown(row: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
             "method": row["method"],
             "amount_fen": row["amount_fen"],
             "reference": reference(row["order_id"]),
+            "account": platform.settings.bank_account if row["method"] == "bank_transfer" else "",
             "pay_url": row["pay_url"] if is_open and not overdue else None,
             "note": _NOTES[row["method"]],
         },

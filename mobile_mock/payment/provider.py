@@ -5,8 +5,6 @@ A callback is repeated with a growing pause until it is answered by a 2xx. This 
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
 import secrets as randomness
 import threading
@@ -18,30 +16,19 @@ from flask import Blueprint, Response, jsonify, redirect, render_template_string
 from flask.typing import ResponseReturnValue
 
 from mobile_mock.payment.page import PAGE, SECURITY, TEXTS
-from mobile_mock.payment.till import Refused, Till
+from mobile_mock.payment.signing import is_signed, read_object, read_wish, sign
+from mobile_mock.payment.till import Refused, Row, Till, now
 
-CLOCK_S = 300
 TRIES = 10
-FIRST_PAUSE_S = 0.2
+FIRST_PAUSE_S = 0.2  # then twice as long each time
+LATE_S = 2.0  # a late callback sets off
+SLOW_S = 1.0  # a slow refund or payout takes
+
+CHARGE = ("charge_ref", "description", "notify_url", "expires_at")
+REFUND = ("refund_ref", "charge_ref", "reason", "notify_url")
+PAYOUT = ("payout_ref", "payout_code", "notify_url")
 
 _http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=2, read=10), retries=False)
-
-
-def sign(secret: str, body: bytes) -> dict[str, str]:
-    """The headers that sign a message of now."""
-    at, nonce = str(int(time.time())), randomness.token_urlsafe(16)
-    return {"Pay-Timestamp": at, "Pay-Nonce": nonce, "Pay-Signature": _signature(secret, at, nonce, body)}
-
-
-def _signature(secret: str, at: str, nonce: str, body: bytes) -> str:
-    message = f"{at}\n{nonce}\n".encode() + body + b"\n"
-    return base64.b64encode(hmac.digest(secret.encode(), message, "sha256")).decode()
-
-
-def _is_signed(secret: str, body: bytes) -> bool:
-    at, nonce, given = (request.headers.get(f"Pay-{n}", "") for n in ("Timestamp", "Nonce", "Signature"))
-    fresh = at.isdigit() and abs(int(at) - time.time()) <= CLOCK_S
-    return fresh and hmac.compare_digest(_signature(secret, at, nonce, body).encode(), given.encode())
 
 
 class Callbacks:
@@ -50,26 +37,29 @@ class Callbacks:
     def __init__(self, till: Till, secret: str) -> None:
         self.till, self.secret = till, secret
 
-    def tell(self, url: str, kind: str, ref: str, provider_id: str, amount_fen: int) -> None:
+    def tell(self, kind: str, row: Row, ref: str, provider_id: str, at: str) -> None:
         behaviour = self.till.behaviour["callback"]
         if behaviour == "never":
             return
-        fen = amount_fen + (behaviour == "wrong_amount")
-        told = {"ref": ref, "provider_id": provider_id, "amount_fen": fen, "currency": "CNY"}
-        body = json.dumps({"id": f"no_{randomness.token_hex(8)}", "kind": kind, "data": told}).encode()
+        fen = row["amount_fen"] + (behaviour == "wrong_amount")
+        data = {"ref": ref, "provider_id": provider_id, "amount_fen": fen, "currency": "CNY", "at": at}
+        told = {"id": f"no_{randomness.token_hex(8)}", "kind": kind, "made_at": now(), "data": data}
         secret = "another secret" if behaviour == "bad_signature" else self.secret
+        wait_s = LATE_S if behaviour == "late" else 0
         for _ in range(2 if behaviour == "twice" else 1):
-            threading.Thread(target=self._repeat, args=(url, secret, body), daemon=True).start()
+            in_background(self._repeat, row["notify_url"], secret, json.dumps(told).encode(), wait_s)
 
-    def _repeat(self, url: str, secret: str, body: bytes) -> None:
+    def _repeat(self, url: str, secret: str, body: bytes, wait_s: float) -> None:
+        time.sleep(wait_s)
         for n in range(TRIES):
             headers = sign(secret, body) | {"Content-Type": "application/json"}
             try:
-                if _http.request("POST", url, body=body, headers=headers).status < 300:
+                if 200 <= _http.request("POST", url, body=body, headers=headers, redirect=False).status < 300:
                     return
-            except urllib3.exceptions.HTTPError:
-                pass
-            time.sleep(FIRST_PAUSE_S * 2**n)
+            except (urllib3.exceptions.HTTPError, ValueError):
+                pass  # the merchant is away: said again below
+            if n + 1 < TRIES:
+                time.sleep(FIRST_PAUSE_S * 2**n)
 
 
 class Merchant:
@@ -78,21 +68,25 @@ class Merchant:
     def __init__(self, name: str, secret: str) -> None:
         self.name, self.secret = name, secret
 
-    def wish(self, *numbers: str) -> dict[str, Any]:
-        """The signed body; `numbers` in it are whole and above zero. Raises Refused."""
+    def check(self) -> bytes:
+        """The body of a request that the merchant signed. Raises Refused."""
         body = request.get_data()
-        if request.headers.get("Pay-Merchant") != self.name or not _is_signed(self.secret, body):
-            raise Refused("not signed by the merchant")
-        found: dict[str, Any] = json.loads(body or b"{}")
-        if not all(type(found.get(n)) is int and found[n] > 0 for n in numbers):
-            raise Refused("no amount")
-        return found
+        if request.headers.get("Pay-Merchant") != self.name or not is_signed(self.secret, dict(request.headers), body):
+            raise Refused("not signed by the merchant", 401)
+        return body
 
-    def answer(self, found: dict[str, Any] | None) -> ResponseReturnValue:
+    def wish(self, texts: tuple[str, ...]) -> Row:
+        return read_wish(self.check(), texts)
+
+    def answer(self, found: Row | None, **named: str) -> Response:
+        """What was found; else that there is nothing of that name, which is said as bindingly."""
         if found is None:
-            return jsonify(error="not found"), 404
-        body = json.dumps({k: v for k, v in found.items() if k != "who"}).encode()
-        return Response(body, 200, sign(self.secret, body), content_type="application/json")
+            return self.signed({"code": "not_found"} | named, 404)
+        return self.signed({name: value for name, value in found.items() if name != "who"}, 200)
+
+    def signed(self, told: Row, status: int) -> Response:
+        body = json.dumps(told).encode()
+        return Response(body, status, sign(self.secret, body), content_type="application/json")
 
 
 def blueprint(merchant_name: str, secret: str) -> Blueprint:
@@ -104,7 +98,7 @@ def blueprint(merchant_name: str, secret: str) -> Blueprint:
 
     @routes.errorhandler(Refused)
     def refuse(error: Refused) -> ResponseReturnValue:
-        return jsonify(error=str(error)), 409
+        return merchant.signed({"code": "refused", "error": str(error)}, error.status)
 
     _charges(routes, till, merchant)
     _money_out(routes, till, merchant, callbacks)
@@ -116,40 +110,55 @@ def blueprint(merchant_name: str, secret: str) -> Blueprint:
 def _charges(routes: Blueprint, till: Till, merchant: Merchant) -> None:
     @routes.post("/pay/v1/charges")
     def make_charge() -> ResponseReturnValue:
-        return merchant.answer(till.charge(request.host_url.rstrip("/"), merchant.wish("amount_fen")))
+        return merchant.answer(till.charge(request.host_url.rstrip("/"), merchant.wish(CHARGE)))
 
     @routes.get("/pay/v1/charges/<ref>")
     def find_charge(ref: str) -> ResponseReturnValue:
-        merchant.wish()
-        return merchant.answer(till.charges.get(ref))
+        merchant.check()
+        return merchant.answer(till.find_charge(ref), charge_ref=ref)
 
     @routes.post("/pay/v1/charges/<ref>/close")
     def close_charge(ref: str) -> ResponseReturnValue:
-        merchant.wish()
-        return merchant.answer(till.close(ref))
+        # The path is not signed, so the body says again what is to be closed.
+        if read_object(merchant.check()).get("charge_ref") != ref:
+            raise Refused("charge_ref: as in the path", 422)
+        return merchant.answer(till.close(ref), charge_ref=ref)
 
 
 def _money_out(routes: Blueprint, till: Till, merchant: Merchant, callbacks: Callbacks) -> None:
     """Refunds and payouts: done at once, failed, or slow, as the switches say."""
 
-    def tell(made: dict[str, Any], what: str) -> ResponseReturnValue:
-        if made["state"] in ("done", "failed"):
-            ref, number = made[f"{what}_ref"], made["refund_id" if what == "refund" else "payout_id"]
-            callbacks.tell(made["notify_url"], f"{what}.{made['state']}", ref, number, made["amount_fen"])
-        return merchant.answer(made)
+    def tell(row: Row, what: str) -> None:
+        callbacks.tell(f"{what}.{row['state']}", row, row[f"{what}_ref"], row[f"{what}_id"], row["ended_at"])
+
+    def finish(what: str, ref: str) -> None:
+        time.sleep(SLOW_S)
+        tell(till.finish(what, ref), what)
+
+    def begin(row: Row, new: bool, what: str) -> ResponseReturnValue:
+        if new and row["state"] == "processing":
+            in_background(finish, what, row[f"{what}_ref"])
+        elif new:
+            tell(row, what)
+        return merchant.answer(row)
 
     @routes.post("/pay/v1/refunds")
     def make_refund() -> ResponseReturnValue:
-        return tell(till.refund(merchant.wish("amount_fen")), "refund")
+        return begin(*till.refund(merchant.wish(REFUND)), "refund")
+
+    @routes.get("/pay/v1/refunds/<ref>")
+    def find_refund(ref: str) -> ResponseReturnValue:
+        merchant.check()
+        return merchant.answer(till.find("refund", ref), refund_ref=ref)
 
     @routes.post("/pay/v1/payouts")
     def make_payout() -> ResponseReturnValue:
-        return tell(till.pay_out(merchant.wish("amount_fen")), "payout")
+        return begin(*till.pay_out(merchant.wish(PAYOUT)), "payout")
 
     @routes.get("/pay/v1/payouts/<ref>")
     def find_payout(ref: str) -> ResponseReturnValue:
-        merchant.wish()
-        return merchant.answer(till.payouts.get(ref))
+        merchant.check()
+        return merchant.answer(till.find("payout", ref), payout_ref=ref)
 
 
 def _buyers(routes: Blueprint, till: Till, callbacks: Callbacks) -> None:
@@ -157,40 +166,53 @@ def _buyers(routes: Blueprint, till: Till, callbacks: Callbacks) -> None:
 
     @routes.get("/pay/<charge_id>")
     def show_charge(charge_id: str) -> ResponseReturnValue:
-        charge = till.find(charge_id)
-        asked = request.args.get("lang") or request.accept_languages.best_match(["zh", "en"], default="zh")
-        language = "en" if asked == "en" else "zh"
-        fen = charge["amount_fen"] if charge else 0
-        page = render_template_string(
-            PAGE, c=charge, t=TEXTS[language], lang=language, yuan=f"{fen // 100:,}.{fen % 100:02d}"
-        )
-        return Response(page, 200 if charge else 404, SECURITY, content_type="text/html; charset=utf-8")
+        return _page(till.shown(charge_id))
 
     @routes.post("/pay/<charge_id>")
     def pay_charge(charge_id: str) -> ResponseReturnValue:
-        charge = till.find(charge_id)
+        charge = till.shown(charge_id)
         if charge is None:
-            return jsonify(error="not found"), 404
+            return _page(None)
         if request.form.get("do") == "cancel":
             till.close(charge["charge_ref"])
-        elif till.pay(charge):
-            ref, transaction = charge["charge_ref"], charge["transaction_id"]
-            callbacks.tell(charge["notify_url"], "charge.paid", ref, transaction, charge["amount_fen"])
-        return redirect(f"/pay/{charge_id}?lang={request.form.get('lang', 'zh')}", 303)
+        elif paid := till.pay(charge["charge_ref"]):
+            callbacks.tell("charge.paid", paid, paid["charge_ref"], paid["transaction_id"], paid["paid_at"])
+        return redirect(f"/pay/{charge_id}?lang={_language()}", 303)
+
+
+def _page(charge: Row | None) -> Response:
+    language, fen = _language(), charge["amount_fen"] if charge else 0
+    yuan = f"{fen // 100:,}.{fen % 100:02d}"
+    page = render_template_string(PAGE, c=charge, t=TEXTS[language], lang=language, yuan=yuan)
+    return Response(page, 200 if charge else 404, SECURITY, content_type="text/html; charset=utf-8")
+
+
+def _language() -> str:
+    asked = request.values.get("lang") or request.accept_languages.best_match(["zh", "en"], default="zh")
+    return "en" if asked == "en" else "zh"
 
 
 def _switches(routes: Blueprint, till: Till) -> None:
     """For tests and demonstrations: whom to pay, how to behave, and the books."""
 
     @routes.get("/mock/payout-code")
-    def issue_code() -> Response:
-        return jsonify(code=till.code(request.args.get("as", "somebody")))
+    def issue_code() -> ResponseReturnValue:
+        who = request.args.get("as", "").strip()
+        if not 1 <= len(who) <= 64:
+            raise Refused("as: whom to pay, 1 to 64 characters", 422)
+        return jsonify(code=till.codes.issue(who, time.monotonic()))
 
     @routes.post("/mock/pay/behaviour")
-    def behave() -> Response:
-        till.behaviour |= {k: str(v) for k, v in request.get_json().items() if k in till.behaviour}
-        return jsonify(till.behaviour)
+    def behave() -> ResponseReturnValue:
+        wish = request.get_json(silent=True)
+        if not isinstance(wish, dict):
+            raise Refused("an object of behaviours", 422)
+        return jsonify(till.behave(wish))
 
     @routes.get("/mock/pay/ledger")
-    def show_ledger() -> Response:
+    def show_ledger() -> ResponseReturnValue:
         return jsonify(till.ledger())
+
+
+def in_background(work: Any, *args: Any) -> None:
+    threading.Thread(target=work, args=args, daemon=True).start()

@@ -341,6 +341,7 @@ class Driver:
         for company in self.companies:
             holdings = list_holdings.list_holdings(self.platform, company.id)
             assert (holdings["held_g"], holdings["retired_g"]) == (self.held[company.id], self.retired[company.id])
+        list_flows.forget(self.platform)
         totals = list_flows.list_flows(self.platform, None, 1, self.now)[0]["totals"]
         inside = [fen for name, fen in totals.items() if name.startswith(("waiting", "held", "on_its_way"))]
         assert (totals["from_buyers_fen"], totals["paid_out_fen"]) == (self.received_fen, self.sent_fen)

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from backend import config
+from backend import config, payments
 
 ED25519 = OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate(), as_dict=True)
 P256 = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
@@ -94,6 +94,39 @@ def test_every_problem_is_named_at_once_in_both_languages(environ: dict[str, str
 def test_an_identity_provider_needs_our_name_and_secret_there(environ: dict[str, str]) -> None:
     (problem,) = problems(environ | {"TANPUHUI_IDENTITY_URL": "http://127.0.0.1:9100"})
     assert "TANPUHUI_IDENTITY_APPID" in problem
+
+
+PAYMENT = {
+    "TANPUHUI_PAYMENT_URL": "https://pay.example/",
+    "TANPUHUI_PAYMENT_MERCHANT": "m1",
+    "TANPUHUI_PAYMENT_SECRETS": f"{'n' * 32}, {'o' * 40},",
+}
+
+
+def test_a_payment_provider_has_a_merchant_and_secrets_of_which_the_first_signs(environ: dict[str, str]) -> None:
+    without = config.load(environ)
+    assert (without.payment_url, without.payment_merchant, without.payment_secrets) == ("", "", ())
+    assert payments.provider(without) is None
+    made = payments.provider(config.load(environ | PAYMENT))
+    assert made == payments.Provider("https://pay.example", "m1", ("n" * 32, "o" * 40))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("TANPUHUI_PAYMENT_URL", "pay.example", "is no address"),
+        ("TANPUHUI_PAYMENT_URL", "ftp://pay.example", "is no address"),
+        ("TANPUHUI_PAYMENT_MERCHANT", "", "needs TANPUHUI_PAYMENT_MERCHANT"),
+        ("TANPUHUI_PAYMENT_SECRETS", ",", "and TANPUHUI_PAYMENT_SECRETS"),
+        ("TANPUHUI_PAYMENT_SECRETS", f"{'n' * 32},hidden", "shorter than 32 characters"),
+    ],
+)
+def test_a_payment_provider_that_cannot_be_used_is_refused(
+    environ: dict[str, str], name: str, wrong: str, said: str
+) -> None:
+    (problem,) = problems(environ | PAYMENT | {name: wrong})
+    assert said in problem
+    assert "hidden" not in problem
 
 
 @pytest.mark.parametrize(

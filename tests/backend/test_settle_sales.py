@@ -75,7 +75,9 @@ def test_a_sale_is_shared_when_it_is_final_and_each_citizen_has_a_line(market: M
     market.retired(50_000)
     [line] = statement(market, market.people[0])["lines"]
     assert [claim["retired_g"] for claim in line["claimed_by"]] == [50_000]
-    assert "深圳市绿源" in line["note"]["zh"]
+    assert "深圳市绿源新材料有限公司 50000 克" in line["note"]["zh"]
+    assert "Shenzhen Lvyuan Co., Ltd. 50000 g" in line["note"]["en"]
+    assert "示范" in line["note"]["zh"]
     assert market.conservation()["ok"]
 
 

@@ -186,15 +186,26 @@ order by t.posted_at desc, t.transfer_id desc
 limit %(limit)s
 
 -- name: claimed_by
--- For whom grams of batches were retired, the largest part first, up to five a batch; and how many certificates in all.
-select batch_id, beneficiary, grams, certificates from (
-  select c.batch_id, coalesce(r.request -> 'beneficiary' ->> 'name', r.request -> 'beneficiaries' -> 0 ->> 'name') as beneficiary,
-         sum(upper(c.serials) - lower(c.serials))::bigint as grams,
-         count(distinct r.number) as certificates,
+-- For whom grams of batches were retired, the largest part first, up to five a batch; and how many certificates in all. A
+-- certificate for several counts for all of them together.
+with named as (
+  select r.number, string_agg(b ->> 'name', '、' order by place) as name_zh,
+         string_agg(coalesce(b ->> 'name_en', b ->> 'name'), ', ' order by place) as name_en
+  from retirement r,
+       json_array_elements(case when json_array_length(coalesce(r.request -> 'beneficiaries', '[]')) > 0
+                                then r.request -> 'beneficiaries' else json_build_array(r.request -> 'beneficiary') end)
+         with ordinality as e (b, place)
+  where r.number in (select owner from credit_block where batch_id = any(%(batches)s::bigint[]) and account = 'retired'
+                     and superseded_at is null)
+  group by r.number
+)
+select batch_id, name_zh, name_en, grams, certificates from (
+  select c.batch_id, n.name_zh, min(n.name_en) as name_en, sum(upper(c.serials) - lower(c.serials))::bigint as grams,
+         count(distinct n.number) as certificates,
          row_number() over (partition by c.batch_id order by sum(upper(c.serials) - lower(c.serials)) desc) as place
-  from credit_block c join retirement r on r.number = c.owner
+  from credit_block c join named n on n.number = c.owner
   where c.batch_id = any(%(batches)s::bigint[]) and c.account = 'retired' and c.superseded_at is null
-  group by c.batch_id, 2
+  group by c.batch_id, n.name_zh
 ) x where place <= 5 order by batch_id, place
 
 -- name: add_payout
@@ -225,16 +236,21 @@ limit %(limit)s
 select number from client where client_id = %(client_id)s and role = 'partner'
 
 -- name: flows
--- Where the money of sales went, by civil month (Asia/Shanghai) and account; in: from buyers; back: to them.
+-- Where the money of sales went, by civil month (Asia/Shanghai) and account, and how many people that touched.
 select to_char(posted_at at time zone 'Asia/Shanghai', 'YYYY-MM') as month,
-       sum(amount) filter (where debit = 'buyers' and credit = 'batch_income')::bigint as sold_fen,
-       sum(amount) filter (where debit = 'batch_income' and credit = 'refunding')::bigint as refunded_fen,
-       sum(amount) filter (where debit = 'batch_income' and credit = 'person')::bigint as citizens_fen,
-       sum(amount) filter (where debit = 'batch_income' and credit = 'partner')::bigint as partners_fen,
-       sum(amount) filter (where debit = 'batch_income' and credit = 'platform')::bigint as platform_fen,
-       sum(amount) filter (where debit = 'batch_income' and credit = 'fund')::bigint as fund_fen,
-       sum(amount) filter (where credit = 'paid_out')::bigint as paid_out_fen
-from transfer where book = 'money_fen' group by month order by month
+       coalesce(sum(amount) filter (where debit = 'buyers' and credit = 'batch_income'), 0)::bigint as sold_fen,
+       coalesce(sum(amount) filter (where debit = 'batch_income' and credit = 'refunding'), 0)::bigint as refunded_fen,
+       coalesce(sum(amount) filter (where debit = 'batch_income' and credit = 'person'), 0)::bigint as citizens_fen,
+       coalesce(sum(amount) filter (where debit = 'batch_income' and credit = 'partner'), 0)::bigint as partners_fen,
+       coalesce(sum(amount) filter (where debit = 'batch_income' and credit = 'platform'), 0)::bigint as platform_fen,
+       coalesce(sum(amount) filter (where debit = 'batch_income' and credit = 'fund'), 0)::bigint as fund_fen,
+       coalesce(sum(amount) filter (where credit = 'paid_out'), 0)::bigint as paid_out_fen,
+       count(distinct coalesce(a.person_id, t.credit_id)) filter (where debit = 'batch_income' and credit = 'person') as people,
+       count(distinct coalesce(a.person_id, p.account_id)) filter (where credit = 'paid_out' and p.account = 'person') as takers
+from transfer t
+left join payout p on t.credit = 'paid_out' and p.payout_id = t.ref_id
+left join person_alias a on a.alias_id = case when t.credit = 'paid_out' then p.account_id when t.credit = 'person' then t.credit_id end
+where book = 'money_fen' group by month order by month
 
 -- name: accounts
 -- What every kind of account holds now.
@@ -244,12 +260,15 @@ select account, sum(amount)::bigint as fen from (
 ) side group by account
 
 -- name: people_paid
-select count(distinct credit_id) from transfer where book = 'money_fen' and debit = 'batch_income' and credit = 'person'
+select count(distinct coalesce(a.person_id, t.credit_id))
+from transfer t left join person_alias a on a.alias_id = t.credit_id
+where t.book = 'money_fen' and t.debit = 'batch_income' and t.credit = 'person'
 
 -- name: batch_flows
--- The sales of each batch and how they were shared, newest batch first. People: how many got something.
-select b.batch_id, b.region, b.pack_code, b.pack_version, b.vintage_month, b.provisional, b.demonstration, b.people,
-       coalesce(l.sold_g, 0)::bigint as sold_g, coalesce(l.fen, 0)::bigint as income_fen, coalesce(s.citizens_fen, 0)::bigint as citizens_fen,
+-- The sales of each batch of enough people and how they were shared, newest batch first. settled_fen: what of the income was
+-- final at the last settlement.
+select b.batch_id, b.region, b.pack_code, b.pack_version, b.vintage_month, b.provisional, b.demonstration,
+       coalesce(s.settled_fen, 0)::bigint as settled_fen, coalesce(l.sold_g, 0)::bigint as sold_g, coalesce(l.fen, 0)::bigint as income_fen, coalesce(s.citizens_fen, 0)::bigint as citizens_fen,
        coalesce(s.partners_fen, 0)::bigint as partners_fen, coalesce(s.platform_fen, 0)::bigint as platform_fen,
        coalesce(s.fund_fen, 0)::bigint as fund_fen, s.last_at
 from batch b join issue using (batch_id)
@@ -259,8 +278,8 @@ left join lateral (
 ) l on true
 left join lateral (
   select sum(citizens_fen) as citizens_fen, sum(partners_fen) as partners_fen, sum(platform_fen) as platform_fen,
-         sum(fund_fen) as fund_fen, max(made_at) as last_at from settlement where batch_id = b.batch_id
+         sum(fund_fen) as fund_fen, max(income_fen) as settled_fen, max(made_at) as last_at from settlement where batch_id = b.batch_id
 ) s on true
-where b.batch_id < %(before)s and l.fen > 0
+where b.batch_id < %(before)s and l.fen > 0 and b.people >= %(people)s
 order by b.batch_id desc
 limit %(limit)s

@@ -11,10 +11,11 @@ const known = new Map(); // deeds that were shown, for their detail page
 export const configure = (given) => (config = given);
 export const loggedIn = () => Boolean(wx.getStorageSync(SESSION));
 
-function ask(path, { method = "GET", data, token } = {}) {
+function ask(path, { method = "GET", data, token, key } = {}) {
   return new Promise((resolve, reject) => {
     const header = { "Accept-Language": locale() };
     if (token) header.Authorization = `Bearer ${token}`;
+    if (key) header["Idempotency-Key"] = key;
     wx.request({
       url: config.apiBase + path,
       method,
@@ -28,7 +29,7 @@ function ask(path, { method = "GET", data, token } = {}) {
 
 function settled({ statusCode, data }) {
   if (statusCode >= 200 && statusCode < 300) return data;
-  throw { code: data?.code || "internal", title: data?.title };
+  throw { code: data?.code || "internal", title: data?.title, balance_fen: data?.balance_fen, status: statusCode };
 }
 
 function keep({ access_token, refresh_token }) {
@@ -96,3 +97,23 @@ export async function deeds(limit, cursor) {
   page.items.forEach((deed) => known.set(deed.id, deed));
   return page;
 }
+
+export function statement(limit, cursor) {
+  const after = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+  return call(`/v1/me/statement?limit=${limit}${after}`);
+}
+
+export const withdrawals = (limit) => call(`/v1/me/withdrawals?limit=${limit}`);
+
+/** A key for one wish: whoever sends the same wish again with it gets the first answer back. */
+export function newKey() {
+  return new Promise((resolve, reject) => {
+    const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const fail = () => reject({ code: "internal" });
+    wx.getRandomValues({ length: 16, success: ({ randomValues }) => resolve(hex(randomValues)), fail });
+  });
+}
+
+/** Ask for money to be paid out by hand, against the reference in the answer. */
+export const withdraw = (amount_fen, key) =>
+  call("/v1/me/withdrawals", { method: "POST", data: { amount_fen, method: "manual" }, key });

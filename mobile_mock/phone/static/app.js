@@ -7,6 +7,7 @@ import { Capsule, Icon, StatusBar } from "./icons.js";
 import { startRouter, wx } from "./wx.js";
 import { Deed } from "./pages/deed.js";
 import { Deeds } from "./pages/deeds.js";
+import { Earnings } from "./pages/earnings.js";
 import { Home } from "./pages/home.js";
 import { Login } from "./pages/login.js";
 import { Me } from "./pages/me.js";
@@ -17,6 +18,7 @@ const PAGES = {
   "pages/deeds": { view: Deeds, title: "deeds", tab: "deeds" },
   "pages/me": { view: Me, title: "me", tab: "me", bare: true },
   "pages/deed": { view: Deed, title: "detail" },
+  "pages/earnings": { view: Earnings, title: "earnings" },
 };
 const TABS = Object.keys(PAGES).filter((url) => PAGES[url].tab);
 
@@ -63,7 +65,7 @@ function App({ first }) {
     const seen = depth === stack.length - 1;
     return html`<section key=${key} class="page ${page.bare ? "page_bare" : ""}" data-page=${path.split("/")[1]} hidden=${!seen}>
       <${NavigationBar} page=${page} deep=${depth > 0} />
-      <div class="page__body"><${page.view} query=${query} setLanguage=${relabel} /></div>
+      <div class="page__body"><${page.view} query=${query} setLanguage=${relabel} seen=${seen} /></div>
       ${page.tab && html`<${TabBar} seen=${path} />`}
     </section>`;
   });

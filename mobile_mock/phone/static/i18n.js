@@ -82,6 +82,34 @@ const WORDS = {
   appealOpen: ["申诉处理中，请稍候", "Under review, please wait"],
   send: ["提交", "Send"],
   cancel: ["取消", "Cancel"],
+  earnings: ["我的收益", "My earnings"],
+  earningsHint: ["你的减排量售出后，钱会分到这里", "When your reductions are sold, your share comes here"],
+  balance: ["可提现余额（元）", "Balance to withdraw, yuan"],
+  withdraw: ["提现", "Withdraw"],
+  withdrawAmount: ["提现金额", "Amount"],
+  withdrawAll: ["全部", "All"],
+  withdrawAsk: ["提现 {amount}？", "Withdraw {amount}?"],
+  withdrawHow: ["由工作人员付款。提交后会得到一个凭证号，领款时出示。", "Paid out by our staff. You get a reference to show when you collect the money."],
+  withdrawBad: ["请填金额，最少 0.01，最多两位小数", "Please type an amount of 0.01 or more, with two decimals at most"],
+  withdrawMuch: ["余额不足，最多可提 {amount}", "The balance is too small: {amount} at most"],
+  withdrawSent: ["提现已登记", "Withdrawal noted"],
+  withdrawUnknown: ["网络中断，不确定是否已提交；再试一次不会重复提现", "The connection broke. Trying again will not withdraw twice"],
+  reference: ["凭证号", "Reference"],
+  referenceHint: ["领款时向工作人员出示；付出之前，款项在途", "Show it to our staff to collect the money"],
+  lines: ["明细", "Statement"],
+  line_share: ["减排量售出分成", "Share of a sale"],
+  line_payout: ["提现", "Withdrawal"],
+  line_payout_failed: ["提现未成，已退回", "Withdrawal failed, money returned"],
+  payout_requested: ["付款中", "On its way"],
+  payout_done: ["已付款", "Paid"],
+  payout_failed: ["未成", "Failed"],
+  vintageOf: ["{month} 的行为", "acts of {month}"],
+  demonstration: ["示范批次", "Demonstration batch"],
+  ownPart: ["本人在该批的减排量", "Your own reduction in it"],
+  batchIncome: ["该批累计售得", "That batch has sold for"],
+  claimedBy: ["由谁注销", "Retired for"],
+  claimNow: ["权益归属", "Who claims it now"],
+  noLines: ["还没有收益", "No earnings yet"],
 };
 
 // Rules in words, by verdict code; {name} is a number of the rule, [...] is left out where one of its numbers is missing.
@@ -120,6 +148,24 @@ const number = (value, digits) =>
   value.toLocaleString(locale(), { minimumFractionDigits: 0, maximumFractionDigits: digits });
 
 export const whole = (value) => number(value, 0);
+
+/** A text of ours with its {names} filled in. */
+export const fill = (key, inside) => t(key).replace(/\{(\w+)\}/g, (_, name) => inside[name]);
+
+/** Fen as yuan, from whole numbers: 12345 is 123.45. */
+export function yuan(fen) {
+  const size = Math.abs(fen);
+  return `${fen < 0 ? "−" : ""}${whole(Math.floor(size / 100))}.${String(size % 100).padStart(2, "0")}`;
+}
+
+export const money = (fen) => (fen < 0 ? `−¥${yuan(-fen)}` : `¥${yuan(fen)}`);
+
+/** Yuan as people type them, as fen, by their digits; null for what is no amount. */
+export function readYuan(text) {
+  const [, whole, behind = ""] = /^(\d{1,12})(?:\.(\d{1,2}))?$/.exec(text.normalize("NFKC").replace(/[¥\s,]/g, "")) || [];
+  const fen = whole === undefined ? 0 : Number(whole) * 100 + Number(behind.padEnd(2, "0"));
+  return fen > 0 ? fen : null;
+}
 
 /** Milligrams as the number and the unit a person would say; what is shown is never more than what there is. */
 export function mass(mg) {

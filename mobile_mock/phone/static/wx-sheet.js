@@ -52,7 +52,7 @@ export function ask({ title, content, editable, placeholderText, confirmText, ca
   box.setAttribute("aria-modal", "true");
   box.setAttribute("aria-label", title);
   document.getElementById("phone").append(mask, box);
-  field.focus({ preventScroll: true });
+  (editable ? field : confirm).focus({ preventScroll: true });
   return new Promise((resolve) => {
     const close = (confirmed) => {
       mask.remove();

@@ -77,6 +77,11 @@ function setStorageSync(key, value) {
   localStorage.setItem(key, JSON.stringify(value));
 }
 
+/** Random bytes from the device. */
+function getRandomValues({ length, success }) {
+  success({ randomValues: crypto.getRandomValues(new Uint8Array(length)).buffer, errMsg: "getRandomValues:ok" });
+}
+
 let toastTimer = 0;
 
 function showToast({ title, icon = "none", duration = 2000 }) {
@@ -116,6 +121,7 @@ export const wx = {
   getAppBaseInfo: () => ({ language: "zh_CN" }),
   request,
   login,
+  getRandomValues,
   showToast,
   hideToast,
   showModal,
