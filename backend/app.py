@@ -93,6 +93,8 @@ def _answer_errors(app: Flask) -> None:
     app.register_error_handler(psycopg.OperationalError, database_away)
     app.register_error_handler(psycopg_pool.PoolTimeout, database_away)
     app.register_error_handler(db.ClaimLost, database_away)  # lost every race: the batch may be sent again
+    app.register_error_handler(psycopg.DataError, lambda _: answer(Problem("request_invalid", "not to be stored")))
+    app.register_error_handler(OverflowError, lambda _: answer(Problem("request_invalid", "out of range")))
     app.register_error_handler(Exception, unexpected)
 
 

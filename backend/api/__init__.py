@@ -214,7 +214,7 @@ class Month(fields.String):
         return date.fromisoformat(f"{text}-01")
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _printable(value: str) -> None:

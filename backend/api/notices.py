@@ -51,8 +51,8 @@ def _place(args: dict[str, Any]) -> list_notices.Place | None:
         return None
     try:
         at = datetime.fromisoformat(values[0])
-    except ValueError:
+        if at.tzinfo is None or not 0 <= values[1] < 2**63:
+            raise Problem("cursor_invalid")
+        return at.astimezone(UTC), values[1]
+    except (ValueError, OverflowError):
         raise Problem("cursor_invalid") from None
-    if at.tzinfo is None or not 0 <= values[1] < 2**63:
-        raise Problem("cursor_invalid")
-    return at.astimezone(UTC), values[1]

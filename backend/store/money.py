@@ -19,7 +19,11 @@ NEWEST_LINE = (datetime(9999, 1, 1, tzinfo=UTC), NEWEST)
 
 
 def add_payment(conn: db.Connection, **payment: Any) -> int:
-    return int(db.rows(conn, SQL["add_payment"], **payment)[0][0])
+    """The payment's id. Raises ClaimLost when a provider's number has just been taken for another."""
+    found = db.rows(conn, SQL["add_payment"], **payment)
+    if not found:
+        raise db.ClaimLost
+    return int(found[0][0])
 
 
 def payment(conn: db.Connection, method: str, external_ref: str) -> dict[str, Any] | None:
@@ -59,6 +63,11 @@ def refunds(
     return db.dicts(
         conn, SQL["refunds"], state=state, method=method, order_id=order_id, before=before, limit=limit
     )  # fmt: skip
+
+
+def waiting_refunds(conn: db.Connection) -> list[dict[str, Any]]:
+    """Refunds that a provider is to make, some of them."""
+    return db.dicts(conn, SQL["waiting_refunds"])
 
 
 def next_invoice(conn: db.Connection) -> int:
@@ -114,6 +123,11 @@ def terms_on(conn: db.Connection, on: date) -> sharing.Shares | None:
 def to_settle(conn: db.Connection, now: datetime, before: datetime, batch_id: int | None = None) -> list[int]:
     """Batches with final income that is not shared out yet and whose last settlement is not younger than `before`."""
     return [b for (b,) in db.rows(conn, SQL["to_settle"], now=now, before=before, batch_id=batch_id)]
+
+
+def is_settled(conn: db.Connection, batches: Sequence[int], final_at: datetime) -> bool:
+    """Whether what became final then has been shared out. The batches must be locked."""
+    return bool(db.rows(conn, SQL["is_settled"], batches=list(batches), final_at=final_at)[0][0])
 
 
 def sales(conn: db.Connection, batch_id: int, now: datetime) -> list[tuple[int, sharing.Shares]]:
@@ -201,6 +215,11 @@ def set_payout(
 ) -> None:  # fmt: skip
     values = {"payout_id": payout_id, "state": state, "external_ref": external_ref, "done_at": done_at, "by": by}
     conn.execute(SQL["set_payout"], values)
+
+
+def waiting_payouts(conn: db.Connection, before: datetime) -> list[dict[str, Any]]:
+    """Payouts that a provider was asked for before that moment and has not answered, some of them."""
+    return db.dicts(conn, SQL["waiting_payouts"], before=before)
 
 
 def payouts(

@@ -101,9 +101,9 @@ def order_blocks(conn: db.Connection, order_id: int) -> list[credits.Block]:
     ]
 
 
-def awaited(conn: db.Connection) -> list[int]:
-    """Open orders that are to be paid through the provider."""
-    return [order_id for (order_id,) in db.rows(conn, SQL["awaited"])]
+def awaited(conn: db.Connection, since: datetime) -> list[int]:
+    """Orders that are to be paid through the provider, or ended after `since` and may have been paid all the same."""
+    return [order_id for (order_id,) in db.rows(conn, SQL["awaited"], since=since)]
 
 
 def lock_overdue(conn: db.Connection, now: datetime) -> dict[int, str]:
@@ -145,6 +145,11 @@ def add_standing(conn: db.Connection, **standing: Any) -> int:
 def standing_orders(conn: db.Connection, client_id: str, standing_id: int | None = None) -> list[dict[str, Any]]:
     """A company's standing orders, newest first, each with its last twelve runs."""
     return db.dicts(conn, SQL["standing_orders"], client_id=client_id, standing_id=standing_id)
+
+
+def living_standing(conn: db.Connection, client_id: str) -> int:
+    """How many standing orders a company has that are not ended."""
+    return int(db.rows(conn, SQL["living_standing"], client_id=client_id)[0][0])
 
 
 def end_standing(conn: db.Connection, standing_id: int, client_id: str, at: datetime) -> bool:

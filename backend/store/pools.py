@@ -57,6 +57,10 @@ def batch(conn: db.Connection, batch_id: int) -> dict[str, Any] | None:
     return db.one(conn, SQL["batches"], batch_id=batch_id, before=NEWEST, limit=1)
 
 
+def is_frozen(conn: db.Connection, batch_id: int) -> bool:
+    return bool(db.rows(conn, SQL["is_frozen"], batch_id=batch_id)[0][0])
+
+
 def locked_batch(conn: db.Connection, batch_id: int) -> dict[str, Any] | None:
     """The batch, nobody else's to attest or issue till commit."""
     conn.execute(SQL["lock_batch"], {"batch_id": batch_id})

@@ -40,10 +40,10 @@ def remove_webhook(conn: db.Connection, client_id: str, webhook_id: int) -> bool
     return db.run(conn, SQL["remove_webhook"], client_id=client_id, webhook_id=webhook_id) == 1
 
 
-def set_secret(conn: db.Connection, client_id: str, webhook_id: int, secret: bytes, old_until: datetime) -> None:
+def set_salt(conn: db.Connection, client_id: str, webhook_id: int, salt: bytes, old_until: datetime) -> None:
     """A new secret; the one before it signs too until then."""
-    values = {"client_id": client_id, "webhook_id": webhook_id, "secret": secret, "old_until": old_until}
-    conn.execute(SQL["set_secret"], values)
+    values = {"client_id": client_id, "webhook_id": webhook_id, "salt": salt, "old_until": old_until}
+    conn.execute(SQL["set_salt"], values)
 
 
 def drop_old_secret(conn: db.Connection, client_id: str, webhook_id: int) -> None:
@@ -54,9 +54,11 @@ def enable(conn: db.Connection, client_id: str, webhook_id: int) -> None:
     conn.execute(SQL["enable"], {"client_id": client_id, "webhook_id": webhook_id})
 
 
-def lease(conn: db.Connection, now: datetime, until: datetime, each: int, limit: int) -> list[dict[str, Any]]:
-    """Take due deliveries: nobody else takes them before `until`."""
-    return db.dicts(conn, SQL["lease"], now=now, until=until, each=each, limit=limit)
+def lease(
+    conn: db.Connection, now: datetime, until: datetime, each: int, limit: int, busy: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Take due deliveries, but of busy webhooks: nobody else takes them before `until`."""
+    return db.dicts(conn, SQL["lease"], now=now, until=until, each=each, limit=limit, busy=list(busy))
 
 
 def add_delivery(conn: db.Connection, **delivery: Any) -> None:

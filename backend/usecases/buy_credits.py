@@ -47,7 +47,7 @@ def order_quote(
         quote["limit_fen_per_tonne"] = max(held.values())
     offers = quote_credits.offers_for(conn, platform, quote, held, now)
     credits.lock_batches(conn, [offer.batch_id for offer in offers])
-    lines = quote_credits.plan(quote_credits.offers_for(conn, platform, quote, held, now), quote)
+    lines = quote_credits.plan_lines(conn, platform, quote, held, now)
     if sum(line.amount_fen for line in lines) > quote["amount_fen"]:
         raise Problem("sold_out", "所报批次已售出，请重新询价 · what was quoted has been sold: quote again")
     return _reserve(conn, platform, client_id, quote_id, lines, now, now + holds)

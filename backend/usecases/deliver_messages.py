@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
-from backend import auth, webhooks
+from backend import webhooks
 from backend.platform import Platform
 from backend.store import db, notices
 from backend.store import webhooks as store
 
 AT_ONCE = 16
 EACH = 2  # of one webhook at once
+SHIFT = timedelta(minutes=1)
 LEASE = timedelta(minutes=1)  # longer than an attempt takes
 # Pauses after the first, second, ... attempt, as the example of Standard Webhooks has it; then it is given up.
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -25,16 +28,28 @@ log = structlog.get_logger()
 
 
 def deliver_messages(platform: Platform, now: datetime) -> int:
-    """Attempt every delivery that is due; how many. No transaction is open while a receiver is waited for."""
-    attempted = 0
+    """Attempt every delivery that is due; how many. No transaction is open while a receiver is waited for.
+
+    As one comes back the next is taken, at most EACH of a webhook at once, so that a slow receiver waits for itself.
+    After SHIFT no more are taken: the scheduler asks again, and other jobs get their turn.
+    """
+    attempted, ends_at = 0, time.monotonic() + SHIFT.total_seconds()
+    flying: dict[Future[None], int] = {}
     with ThreadPoolExecutor(AT_ONCE) as threads:
         while True:
+            flights = Counter(flying.values())
+            free = AT_ONCE - len(flying) if time.monotonic() < ends_at else 0
             with platform.db.transaction() as conn:
-                taken = store.lease(conn, now, now + LEASE, EACH, AT_ONCE)
-            if not taken:
-                return attempted
+                busy = [webhook_id for webhook_id, count in flights.items() if count >= EACH]
+                taken = store.lease(conn, now, now + LEASE, EACH, free, busy) if free else []
+            for due in taken:
+                flying[threads.submit(_deliver, platform, due, now)] = due["webhook_id"]
             attempted += len(taken)
-            list(threads.map(lambda one: _deliver(platform, one, now), taken))
+            if not flying:
+                return attempted
+            for done in wait(flying, return_when=FIRST_COMPLETED).done:
+                del flying[done]
+                done.result()
 
 
 def is_due(platform: Platform, now: datetime) -> bool:
@@ -43,15 +58,14 @@ def is_due(platform: Platform, now: datetime) -> bool:
 
 
 def _deliver(platform: Platform, due: dict[str, Any], now: datetime) -> None:
-    sealed = [due["secret"]] + ([due["old_secret"]] if due["old_until"] and due["old_until"] > now else [])
-    keys = [auth.unseal(platform.settings.secret, bytes(secret)).decode() for secret in sealed]
+    salts = [due["salt"]] + ([due["old_salt"]] if due["old_until"] and due["old_until"] > now else [])
+    keys = [webhooks.secret_of(platform.settings.secret, bytes(salt)) for salt in salts]
     body = webhooks.content(due["kind"], due["made_at"], due["body"])
     outcome = webhooks.post(
         due["url"], due["public_id"], int(datetime.now(UTC).timestamp()), body, keys,
         allow_private=platform.settings.webhook_private,
     )  # fmt: skip
-    with platform.db.transaction() as conn:
-        _note(conn, due, outcome, now)
+    platform.db.retrying(lambda conn: _note(conn, due, outcome, now))
 
 
 def _note(conn: db.Connection, due: dict[str, Any], outcome: webhooks.Outcome, now: datetime) -> None:
@@ -62,8 +76,8 @@ def _note(conn: db.Connection, due: dict[str, Any], outcome: webhooks.Outcome, n
         status=outcome.status, error=outcome.error,
     )  # fmt: skip
     if outcome.is_delivered:
+        store.set_health(conn, webhook_id, None)  # the webhook before what is due of it, as who removes it does
         store.delivered(conn, message_id, webhook_id)
-        store.set_health(conn, webhook_id, None)
         return
     failing_since = due["failing_since"] or now
     store.set_health(conn, webhook_id, failing_since)

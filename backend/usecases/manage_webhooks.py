@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from backend import auth, webhooks
+from backend import webhooks
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
 from backend.store import credits, db
@@ -27,7 +27,6 @@ def add_webhook(
         webhooks.check_url(wish["url"], allow_private=platform.settings.webhook_private)
     except webhooks.Unfit as unfit:
         raise field_problem("url", "field_invalid", str(unfit)) from None
-    secret = webhooks.new_secret()
 
     def work(conn: db.Connection) -> answer_once.Answer:
         credits.lock_owner(conn, request.client_id)
@@ -35,11 +34,11 @@ def add_webhook(
             raise Problem("conflict", f"至多 {WEBHOOKS_MAX} 个 webhook · at most {WEBHOOKS_MAX} webhooks")
         webhook_id = store.add_webhook(
             conn, client_id=request.client_id, url=wish["url"], kinds=wish.get("kinds") or [],
-            secret=auth.seal(platform.settings.secret, secret.encode()), at=now,
+            salt=webhooks.new_salt(), at=now,
         )  # fmt: skip
-        return _one(conn, request.client_id, webhook_id) | {"secret": secret}
+        return _one(conn, request.client_id, webhook_id)
 
-    return answer_once.answer_once(platform, request, now, work)
+    return _with_secret(platform, request.client_id, answer_once.answer_once(platform, request, now, work))
 
 
 def list_webhooks(platform: Platform, client_id: str) -> list[dict[str, Any]]:
@@ -58,15 +57,22 @@ def rotate_secret(
     platform: Platform, request: answer_once.KeyedRequest, webhook_id: int, now: datetime
 ) -> answer_once.Answer:
     """A new secret, shown this once; the old one signs too for a day. Raises Problem not_found."""
-    secret = webhooks.new_secret()
 
     def work(conn: db.Connection) -> answer_once.Answer:
         _one(conn, request.client_id, webhook_id)
-        sealed = auth.seal(platform.settings.secret, secret.encode())
-        store.set_secret(conn, request.client_id, webhook_id, sealed, now + OLD_SECRET_SIGNS)
-        return _one(conn, request.client_id, webhook_id) | {"secret": secret}
+        store.set_salt(conn, request.client_id, webhook_id, webhooks.new_salt(), now + OLD_SECRET_SIGNS)
+        return _one(conn, request.client_id, webhook_id)
 
-    return answer_once.answer_once(platform, request, now, work)
+    return _with_secret(platform, request.client_id, answer_once.answer_once(platform, request, now, work))
+
+
+def _with_secret(platform: Platform, client_id: str, answer: answer_once.Answer) -> answer_once.Answer:
+    """The answer as it was kept, which holds no secret, and the webhook's secret; nothing of one that was removed."""
+    with platform.db.transaction(snapshot=True) as conn:
+        found = store.webhooks(conn, client_id, answer["id"])
+    if not found:
+        return answer
+    return answer | {"secret": webhooks.secret_of(platform.settings.secret, bytes(found[0]["salt"]))}
 
 
 def drop_old_secret(platform: Platform, client_id: str, webhook_id: int) -> dict[str, Any]:

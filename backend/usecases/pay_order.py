@@ -29,6 +29,8 @@ from rewards import ledger, purchase
 BANK = "bank_transfer"
 PROVIDER = "provider"
 
+ASKED_AFTERWARDS = timedelta(days=1)  # whether an order that ended was paid all the same
+
 log = structlog.get_logger()
 
 
@@ -104,7 +106,10 @@ def receive_payment(
             return None
         order = orders.order(conn, order_id, None)
         assert order is not None
-        if money.payment(conn, PROVIDER, external_ref) is None:
+        known = money.payment(conn, PROVIDER, external_ref)
+        if known and known["order_id"] != order_id:
+            log.error("transaction_of_another_order", order=order_id, other=known["order_id"])
+        if known is None:
             payable = found["state"] in purchase.OPEN_STATES and found["expires_at"] > now
             if payable and amount_fen == order["amount_fen"]:
                 _take(conn, platform, order, PROVIDER, external_ref, "", {"transaction": external_ref}, now)
@@ -121,13 +126,16 @@ def reconcile_payments(platform: Platform, now: datetime) -> int:
     if provider is None:
         return 0
     with platform.db.transaction(snapshot=True) as conn:
-        waiting = orders.awaited(conn)
+        waiting = orders.awaited(conn, now - ASKED_AFTERWARDS)
     paid = 0
     for order_id in waiting:
-        charge = provider.find_charge(show_order.reference(order_id))
-        if charge and charge.state == "paid" and charge.transaction_id:
-            receive_payment(platform, order_id, charge.amount_fen, charge.transaction_id, now)
-            paid += 1
+        try:
+            charge = provider.find_charge(show_order.reference(order_id))
+            if charge and charge.state == "paid" and charge.transaction_id:
+                receive_payment(platform, order_id, charge.amount_fen, charge.transaction_id, now)
+                paid += 1
+        except Exception as error:  # of one order: the others go on
+            log.warning("payment_not_reconciled", order=order_id, error=type(error).__name__)
     return paid
 
 

@@ -6,7 +6,7 @@ shows the reference, an operator pays and says so.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -17,6 +17,9 @@ from backend.platform import Platform
 from backend.store import db, events, money
 from backend.usecases import answer_once, change_deeds
 from rewards import ledger
+
+ASKED_BEFORE = timedelta(minutes=1)
+LOST_AFTER = timedelta(hours=1)  # far longer than a request lives
 
 log = structlog.get_logger()
 
@@ -33,13 +36,17 @@ def withdraw_money(
         text = "需要支付服务商及其一次性收款码 · it takes a payment provider here and its one-time payout_code"
         raise field_problem("payout_code", "field_invalid", text)
 
+    made: list[int] = []
+
     def work(conn: db.Connection) -> answer_once.Answer:
         change_deeds.lock(conn, [person_id])
         _check(money.person_balance(conn, person_id), wish["amount_fen"])
-        return _ask(conn, ledger.PERSON, person_id, wish["amount_fen"], method, now)
+        asked = _ask(conn, ledger.PERSON, person_id, wish["amount_fen"], method, now)
+        made[:] = [asked["id"]]
+        return asked
 
     answer = answer_once.answer_once(platform, request, now, work)
-    if method == "provider" and provider is not None:
+    if provider is not None and made and method == "provider":  # asked again it is answered, and sent no second time
         _send(platform, provider, answer["id"], wish["amount_fen"], wish["payout_code"], now)
         with platform.db.transaction(snapshot=True) as conn:
             return shown(
@@ -117,33 +124,50 @@ def confirm_payout(
 
 
 def settle_payout(
-    platform: Platform, payout_id: int, state: str, external_ref: str | None, by: str, now: datetime
+    platform: Platform, payout_id: int, state: str, external_ref: str | None, by: str, now: datetime,
+    amount_fen: int | None = None,
 ) -> bool:  # fmt: skip
-    """What the provider says of a payout: done or failed. Said twice it has one effect. False: there is none such."""
+    """What the provider says of a payout of its own: done or failed. Said twice it has one effect; False: none such.
+
+    `done` goes before `failed`: it is taken off the account again. Raises Problem request_invalid for another amount.
+    """
     with platform.db.transaction() as conn:
         payout = money.lock_payout(conn, payout_id)
-        if payout is None:
+        if payout is None or payout["method"] != "provider":
             return False
+        if amount_fen not in (None, payout["amount_fen"]):
+            log.error("payout_amount_differs", payout=payout_id)
+            raise field_problem("amount_fen", "amount_differs", "the payout is of another amount")
         if payout["state"] == "requested":
             _conclude(conn, payout, state, external_ref, by, now)
+        elif (payout["state"], state) == ("failed", "done"):
+            log.error("payout_done_after_it_failed", payout=payout_id)
+            _leave(conn, payout, now)
+            _finish(conn, payout, external_ref, by, now)
     return True
 
 
 def reconcile_payouts(platform: Platform, now: datetime) -> int:
-    """Ask the provider for every payout that it has not answered; how many came to an end. One it never took fails."""
+    """Ask the provider for every payout that it has not answered; how many came to an end.
+
+    One it does not know was never sent, and fails; but only when no request can be on its way any more.
+    """
     provider = payments.provider(platform.settings)
     if provider is None:
         return 0
     with platform.db.transaction(snapshot=True) as conn:
-        waiting = money.payouts(conn, state="requested", method="provider")
+        waiting = money.waiting_payouts(conn, now - ASKED_BEFORE)
     ended = 0
     for payout in waiting:
-        if (now - payout["asked_at"]).total_seconds() < 60:
-            continue
-        found = provider.find_payout(reference(payout["payout_id"]))
-        state = found.state if found else "failed"
-        if state in ("done", "failed"):
-            ended += settle_payout(platform, payout["payout_id"], state, found.provider_id if found else None, "", now)
+        try:
+            found = provider.find_payout(reference(payout["payout_id"]))
+            is_lost = found is None and payout["asked_at"] < now - LOST_AFTER
+            state = "failed" if is_lost else found.state if found else ""
+            if state in ("done", "failed"):
+                ref = found.provider_id if found else None
+                ended += settle_payout(platform, payout["payout_id"], state, ref, "", now)
+        except Exception as error:  # of one payout: the others go on
+            log.warning("payout_not_reconciled", payout=payout["payout_id"], error=type(error).__name__)
     return ended
 
 
@@ -163,12 +187,21 @@ def _ask(
     payout_id = money.add_payout(
         conn, account=account, account_id=number, amount_fen=amount_fen, method=method, at=now
     )  # fmt: skip
+    payout = money.lock_payout(conn, payout_id)
+    assert payout is not None
+    _leave(conn, payout, now)
+    return shown(payout)
+
+
+def _leave(conn: db.Connection, payout: dict[str, Any], now: datetime) -> None:
+    """The money is not on its account any more, and not out yet."""
+    account, number = payout["account"], payout["account_id"]
     person = number if account == ledger.PERSON else None
     leaving = ledger.Transfer(
-        now, ledger.MONEY, account, number, ledger.PAYING_OUT, payout_id, amount_fen, "payout", payout_id, person
-    )
+        now, ledger.MONEY, account, number, ledger.PAYING_OUT, payout["payout_id"], payout["amount_fen"], "payout",
+        payout["payout_id"], person,
+    )  # fmt: skip
     events.add_transfers(conn, [leaving])
-    return shown(money.lock_payout(conn, payout_id))
 
 
 def _conclude(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
-from backend.store import db, orders
+from backend.store import credits, db, orders
 from backend.usecases import answer_once, buy_credits, quote_credits, release_credits, tell_client
 from rewards import purchase
+
+log = structlog.get_logger()
 
 STANDING_MAX = 20  # that a company may have at once
 
@@ -32,8 +36,8 @@ def add_standing_order(
     }  # fmt: skip
 
     def work(conn: db.Connection) -> answer_once.Answer:
-        living = [one for one in orders.standing_orders(conn, request.client_id) if not one["ended_at"]]
-        if len(living) >= STANDING_MAX:
+        credits.lock_owner(conn, request.client_id)
+        if orders.living_standing(conn, request.client_id) >= STANDING_MAX:
             raise Problem("conflict", f"至多 {STANDING_MAX} 个定期订单 · at most {STANDING_MAX} standing orders")
         return _one(conn, request.client_id, orders.add_standing(conn, **row))
 
@@ -89,6 +93,9 @@ def _place(
             )
     except Problem as problem:
         return None, problem.code
+    except (ArithmeticError, LookupError, ValueError) as error:  # a defect: of this one, the others go on
+        log.exception("standing_order_broken", standing=standing["standing_id"], error=type(error).__name__)
+        return None, "internal"
     return order["id"], None
 
 

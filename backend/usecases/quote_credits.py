@@ -44,7 +44,7 @@ def make_quote(
         "made_at": now,
         "expires_at": now + purchase.QUOTE_HOLDS,
     }
-    lines = plan(offers_for(conn, platform, quote, {}, now), quote)
+    lines = plan_lines(conn, platform, quote, {}, now)
     amount_fen = sum(line.amount_fen for line in lines)
     quote |= {
         "quantity_g": sum(line.quantity_g for line in lines),  # less than was asked for, where that was allowed
@@ -84,6 +84,22 @@ def offers_for(
         if quote["limit_fen_per_tonne"] is None or price <= quote["limit_fen_per_tonne"]:
             offers.append(purchase.Offer(row["batch_id"], row["available_g"], price))
     return offers
+
+
+def plan_lines(
+    conn: db.Connection, platform: Platform, quote: dict[str, Any], held: Mapping[int, int], now: datetime
+) -> list[purchase.Line]:
+    """The lines of a quote or an order. Raises Problem sold_out.
+
+    Of a partial one every line has the price for what there is in all, not for what was wished for.
+    """
+    quote = dict(quote)
+    while True:
+        lines = plan(offers_for(conn, platform, quote, held, now), quote)
+        got_g = sum(line.quantity_g for line in lines)
+        if got_g == quote["quantity_g"]:
+            return lines
+        quote["quantity_g"], held = got_g, {}
 
 
 def goods(row: dict[str, Any]) -> pricing.Goods:

@@ -12,9 +12,9 @@ from typing import Any
 import structlog
 
 from backend import payments
-from backend.errors import Problem
+from backend.errors import Problem, field_problem
 from backend.platform import Platform
-from backend.store import credits, db, events, money, orders
+from backend.store import credits, db, events, money, orders, pools
 from backend.usecases import (
     answer_once,
     invoice_order,
@@ -25,6 +25,8 @@ from backend.usecases import (
     tell_client,
 )
 from rewards import ledger
+
+FINAL = "该订单已不可退：退款期已过，或其减排量已注销、转让 · this order is final: its days for a refund are over, or grams of it have been retired or transferred"  # noqa: E501
 
 log = structlog.get_logger()
 
@@ -45,8 +47,12 @@ def refund_order(
             raise Problem("not_found", "no such order")
         credits.lock_owner(conn, order["client_id"])
         state, expires_at = release_credits.locked(conn, order_id, company, "refund", now)
-        blocks = _refundable(conn, order_id, order["quantity_g"], now)
+        blocks, final_at = _refundable(conn, order_id, order["quantity_g"], now)
         batches = release_credits.lock_batches(conn, [order_id])
+        if money.is_settled(conn, batches, final_at):  # it waited for the locks longer than it had
+            raise Problem("conflict", FINAL)
+        if any(pools.is_frozen(conn, batch) for batch in batches):
+            raise Problem("conflict", "该订单所在批次已冻结 · a batch of this order is frozen")
         move_credits.move_credits(
             conn, blocks, order["quantity_g"], ledger.AVAILABLE, "", reason="refund", ref_id=order_id, at=now
         )
@@ -62,15 +68,16 @@ def refund_order(
     return answer_once.answer_once(platform, request, now, work)
 
 
-def _refundable(conn: db.Connection, order_id: int, quantity_g: int, now: datetime) -> list[credits.Block]:
-    """The blocks that hold the order's grams. Raises Problem conflict when it is final."""
+def _refundable(
+    conn: db.Connection, order_id: int, quantity_g: int, now: datetime
+) -> tuple[list[credits.Block], datetime]:
+    """(the blocks that hold the order's grams, when it is final). Raises Problem conflict when it is already."""
     found = orders.lock_order(conn, order_id, None)
     blocks = orders.order_blocks(conn, order_id)
     held_g = sum(block.span.quantity_g for block in blocks)
     if not found or found["final_at"] <= now or held_g != quantity_g:
-        text = "该订单已不可退：退款期已过，或其减排量已注销、转让 · this order is final: its days for a refund are over, or grams of it have been retired or transferred"  # noqa: E501
-        raise Problem("conflict", text)
-    return blocks
+        raise Problem("conflict", FINAL)
+    return blocks, found["final_at"]
 
 
 def ask_back(
@@ -104,19 +111,29 @@ def confirm_refund(
             raise Problem("not_found", "no such refund")
         if refund["state"] == "done":
             raise Problem("conflict", "该退款已完成 · this refund is done")
+        if refund["method"] == "provider" and refund["state"] != "failed":
+            raise Problem("conflict", "该退款由支付服务商办理 · the payment provider is making this refund")
         _finish(conn, refund, external_ref, now)
         return shown(money.lock_refund(conn, refund_id))
 
     return answer_once.answer_once(platform, request, now, work)
 
 
-def settle_refund(platform: Platform, refund_id: int, state: str, external_ref: str, now: datetime) -> bool:
-    """What the provider says of a refund: done or failed. Said twice it has one effect. False: there is none such."""
+def settle_refund(
+    platform: Platform, refund_id: int, state: str, external_ref: str, now: datetime, amount_fen: int | None = None
+) -> bool:
+    """What the provider says of a refund of its own: done, which goes before failed. Said twice it has one effect.
+
+    False: there is none such. Raises Problem request_invalid for another amount.
+    """
     with platform.db.transaction() as conn:
         refund = money.lock_refund(conn, refund_id)
-        if refund is None:
+        if refund is None or refund["method"] != "provider":
             return False
-        if refund["state"] == "requested" and state == "done":
+        if amount_fen not in (None, refund["amount_fen"]):
+            log.error("refund_amount_differs", refund=refund_id)
+            raise field_problem("amount_fen", "amount_differs", "the refund is of another amount")
+        if refund["state"] != "done" and state == "done":
             _finish(conn, refund, external_ref, now)
         elif refund["state"] == "requested" and state == "failed":
             log.error("refund_failed", refund=refund_id, order=refund["order_id"])
@@ -130,15 +147,20 @@ def send_refunds(platform: Platform, now: datetime) -> int:
     if provider is None:
         return 0
     with platform.db.transaction(snapshot=True) as conn:
-        waiting = money.refunds(conn, state="requested", method="provider")
+        waiting = money.waiting_refunds(conn)
+    sent = 0
     for refund in waiting:
-        answer = provider.refund(
-            reference(refund["refund_id"]), show_order.reference(refund["order_id"]), refund["amount_fen"],
-            refund["reason"], platform.settings.public_url + payments.NOTIFICATIONS,
-        )  # fmt: skip
-        if answer.state in ("done", "failed"):
-            settle_refund(platform, refund["refund_id"], answer.state, answer.provider_id, now)
-    return len(waiting)
+        try:
+            answer = provider.refund(
+                reference(refund["refund_id"]), show_order.reference(refund["order_id"]), refund["amount_fen"],
+                refund["reason"], platform.settings.public_url + payments.NOTIFICATIONS,
+            )  # fmt: skip
+            sent += 1
+            if answer.state in ("done", "failed"):
+                settle_refund(platform, refund["refund_id"], answer.state, answer.provider_id, now)
+        except Exception as error:  # of one refund: the others go on
+            log.warning("refund_not_sent", refund=refund["refund_id"], error=type(error).__name__)
+    return sent
 
 
 def list_refunds(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from backend import payments
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import credits, db, orders
@@ -25,7 +27,12 @@ def cancel_order(platform: Platform, order_id: int, client_id: str, now: datetim
             _release(conn, order_id, state, expires_at, now, client_id)
             recall_credits.cover_from_unsold(conn, platform, batches, now)
             tell_client.tell_client(conn, client_id, "order.cancelled", {"order": order_id}, now)
-        return show_order.shown(platform, orders.order(conn, order_id, client_id), now)
+        cancelled = show_order.shown(platform, orders.order(conn, order_id, client_id), now)
+    provider = payments.provider(platform.settings)
+    if provider and cancelled["payment"]["method"] == "provider":
+        with suppress(Problem):  # what is paid all the same goes back, see pay_order
+            provider.close(cancelled["payment"]["reference"])
+    return cancelled
 
 
 def expire_orders(platform: Platform, now: datetime) -> int:

@@ -59,17 +59,19 @@ def enqueue_rendering(platform: Platform, number: str) -> bool:
     return queue.enqueue(platform.redis, "backend.workers.jobs.render", f"render-{number}", number)
 
 
-def find_held(conn: db.Connection, platform: Platform, client_id: str, wish: dict[str, Any]) -> list[credits.Block]:
-    """The company's held blocks that may be used for a wish, as many as it takes or more.
+def find_held(
+    conn: db.Connection, platform: Platform, client_id: str, wish: dict[str, Any], *, using: bool = True
+) -> list[credits.Block]:
+    """The company's held blocks that may be used for a wish, or given away, as many as it takes or more.
 
     Demonstration credits and real ones never share a certificate; batches with too much of the company's own in them
-    are left out. Raises Problem not_enough_held, own_boundary.
+    are left out of what it uses. Raises Problem not_enough_held, own_boundary.
     """
     demonstration = wish.get("demonstration", platform.settings.demonstration)
     batches = [wish["batch"]] if wish.get("batch") else None
     held = credits.blocks(conn, ledger.HELD, client_id, batches, demonstration)
     moving = credits.blocks(conn, ledger.HELD, client_id, batches, demonstration, frozen=False)
-    own = _refused_batches(conn, platform, client_id, {block.batch_id for block in moving})
+    own = refused_batches(conn, platform, client_id, {block.batch_id for block in moving}) if using else set()
     usable = [block for block in moving if block.batch_id not in own]
     wanted_g, held_g, moving_g, usable_g = wish["quantity_g"], _grams(held), _grams(moving), _grams(usable)
     if usable_g >= wanted_g:
@@ -93,7 +95,8 @@ def _grams(blocks: Sequence[credits.Block]) -> int:
     return sum(block.span.quantity_g for block in blocks)
 
 
-def _refused_batches(conn: db.Connection, platform: Platform, client_id: str, batches: set[int]) -> set[int]:
+def refused_batches(conn: db.Connection, platform: Platform, client_id: str, batches: set[int]) -> set[int]:
+    """Those that came too largely through partners inside the company's own boundary."""
     refused = set()
     for batch_id, share_ppm in declare_partner.own_shares(conn, client_id, sorted(batches)).items():
         batch = pools.batch(conn, batch_id)

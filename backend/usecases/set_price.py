@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from backend.errors import Problem, field_problem
@@ -10,6 +10,8 @@ from backend.platform import Platform
 from backend.store import db, pools, prices
 from backend.usecases import answer_once
 from rewards import pricing
+
+AHEAD = timedelta(days=366)
 
 
 def set_price(
@@ -23,8 +25,9 @@ def set_price(
     if mistake := pricing.tiers_mistake(tiers):
         raise field_problem("tiers", "field_invalid", mistake)
     valid_from = rule.get("valid_from") or now
-    if valid_from < now:
-        raise field_problem("valid_from", "field_invalid", "价格不可追溯 · prices are not set for the past")
+    if not now <= valid_from <= now + AHEAD:
+        text = "生效时间须在今后一年之内 · it begins between now and a year from now"
+        raise field_problem("valid_from", "field_invalid", text)
     row = {name: rule.get(name) for name in ("batch_id", "region", "pack_code", "vintage_month")} | {
         "from_g": [from_g for from_g, _ in tiers], "prices": [fen for _, fen in tiers], "valid_from": valid_from,
         "made_at": now, "made_by": request.client_id,

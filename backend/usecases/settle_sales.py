@@ -9,10 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from backend.platform import Platform
 from backend.store import clients, credits, db, events, money
 from backend.usecases import tell_client
 from rewards import ledger, sharing
+
+log = structlog.get_logger()
 
 
 def settle_sales(platform: Platform, now: datetime, by: str = "", *, at_once: bool = False) -> list[dict[str, Any]]:
@@ -24,8 +28,15 @@ def settle_sales(platform: Platform, now: datetime, by: str = "", *, at_once: bo
     pause = timedelta(days=0 if at_once else platform.standard.parameter("settlement_every_days", today))
     with platform.db.transaction(snapshot=True) as conn:
         due = money.to_settle(conn, now, now - pause)
-    done = [platform.db.retrying(lambda conn, b=batch_id: _settle(conn, b, by, now, pause)) for batch_id in due]  # type: ignore[misc]
-    return [one for one in done if one]
+    done = []
+    for batch_id in due:
+        try:
+            one = platform.db.retrying(lambda conn, b=batch_id: _settle(conn, b, by, now, pause))  # type: ignore[misc]
+        except Exception as error:  # of one batch: the others go on
+            log.error("batch_not_settled", batch=batch_id, error=type(error).__name__)
+            continue
+        done += [one] if one else []
+    return done
 
 
 def _settle(
@@ -49,6 +60,9 @@ def _settle(
     paid = sharing.Pots(
         citizens_fen, sum(partners.values()), due.platform - so_far["platform"], due.fund - so_far["fund"]
     )
+    before = sum(so_far[pot] for pot in sharing.POTS)
+    if before + paid.total > sum(fen for fen, _ in sales):
+        raise ValueError(f"batch {batch_id} would share out more than it took in")
     others: list[tuple[str, int, int]] = [(ledger.PARTNER, number, fen) for number, fen in sorted(partners.items())]
     others += [(ledger.PLATFORM, 0, paid.platform), (ledger.FUND, 0, paid.fund)]
     events.add_transfers(

@@ -31,9 +31,9 @@ def take_notification(platform: Platform, headers: Mapping[str, str], body: byte
     if told.kind == "charge.paid" and letter == "O":
         known = pay_order.receive_payment(platform, number, fen, ref, now) is not None
     elif told.kind.startswith("refund.") and letter == "R":
-        known = refund_order.settle_refund(platform, number, verb, ref, now)
+        known = refund_order.settle_refund(platform, number, verb, ref, now, fen)
     elif told.kind.startswith("payout.") and letter == "W":
-        known = pay_out.settle_payout(platform, number, verb, ref, "", now)
+        known = pay_out.settle_payout(platform, number, verb, ref, "", now, fen)
     else:
         known = False
     if not known:

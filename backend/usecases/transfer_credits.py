@@ -30,7 +30,7 @@ def transfer_credits(
             raise field_problem("to", "field_invalid", "没有这家公司 · there is no such company")
         for owner in sorted(filter(None, (request.client_id, to))):
             credits.lock_owner(conn, owner)
-        blocks = retire_credits.find_held(conn, platform, request.client_id, wish)
+        blocks = retire_credits.find_held(conn, platform, request.client_id, wish, using=False)
         transfer_id = companies.add_transfer(
             conn, from_client=request.client_id, to_client=to, registry=wish.get("registry"),
             registry_note=wish.get("registry_note"), quantity_g=wish["quantity_g"], at=now,
@@ -39,6 +39,11 @@ def transfer_credits(
         moved = move_credits.move_credits(
             conn, blocks, wish["quantity_g"], account, owner, reason="transfer", ref_id=transfer_id, at=now
         )
+        if to and retire_credits.refused_batches(conn, platform, to, set(moved)):
+            text = (
+                "受让方不得使用来自其自有合作方的批次 · the receiver could not use what came through its own partners"
+            )
+            raise Problem("own_boundary", text)
         orders.make_final(conn, request.client_id, moved, now)
         told = {"transfer": transfer_id, "quantity_g": wish["quantity_g"], "serials": _serials(conn, moved)}
         if to:

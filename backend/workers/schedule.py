@@ -14,7 +14,6 @@ import psycopg_pool
 import structlog
 
 from backend import logs, queue
-from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import maintenance, migrate, retirements
 from backend.usecases import (
@@ -117,5 +116,7 @@ def run_due(platform: Platform, due: dict[int, datetime], now: datetime) -> None
                 done = task(platform, now) if maintenance.is_my_round(conn) else 0
             if done:
                 log.info("scheduled", task=task.__name__, done=done)
-        except (psycopg.Error, psycopg_pool.PoolTimeout, Problem) as error:
+        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
             log.warning("scheduled_task_failed", task=task.__name__, error=type(error).__name__)
+        except Exception as error:  # a defect of one task does not end the others
+            log.exception("scheduled_task_broken", task=task.__name__, error=type(error).__name__)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ import psycopg
 import pytest
 
 from backend import webhooks
-from backend.usecases import deliver_messages, tell_client
+from backend.usecases import deliver_messages, manage_webhooks, tell_client
 from tests import cast
 from tests.cast import Client, Stage
 from tests.market import Market, at_once, ok, refused
@@ -272,6 +274,46 @@ def test_a_slow_receiver_does_not_hold_up_the_others(stage: Stage, company: Clie
         work.join()
 
 
+def test_a_receiver_that_drips_is_cut_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then is no answer: each read is in time, and the whole is not."""
+    monkeypatch.setattr(webhooks, "DEADLINE_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            line, _ = server.accept()
+            with contextlib.suppress(OSError), line:
+                while True:
+                    line.send(b"H")
+                    threading.Event().wait(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        outcome = webhooks.post(url, "msg_1", 1, b"{}", [webhooks.secret_of("x", b"y")], allow_private=True)
+    assert (outcome.status, outcome.is_delivered) == (None, False)
+    assert outcome.error
+
+
+def test_a_webhook_can_be_removed_while_something_is_told(stage: Stage, company: Client) -> None:
+    with receiver() as server:
+        for _ in range(5):
+            made = hook(company, server)
+            told, removed = at_once(
+                lambda: [tell(stage, company) for _ in range(5)] and deliver(stage),
+                lambda m=made: manage_webhooks.remove_webhook(stage.platform, company.id, m["id"]),
+            )
+            assert (isinstance(told, int), removed) == (True, None)
+
+
+def test_no_secret_is_kept(stage: Stage, company: Client) -> None:
+    with receiver() as server:
+        body = {"url": server.url}
+        made = ok(company.post("/v1/webhooks", body, Idempotency_Key="one"), 201)
+        assert ok(company.post("/v1/webhooks", body, Idempotency_Key="one"), 201) == made
+        with stage.platform.db.transaction() as conn:
+            rows = [conn.execute(f"select * from {t}").fetchall() for t in ("webhook", "idempotency")]  # type: ignore[arg-type]
+        assert made["secret"] not in json.dumps(rows, default=str)
+
+
 def test_a_test_message_arrives(stage: Stage, company: Client) -> None:
     with receiver() as server:
         made = hook(company, server)
@@ -328,10 +370,13 @@ def test_what_is_no_public_https_address_is_refused(database_url: str, redis_url
     ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "10.1.2.3", "172.16.0.1", "192.168.1.1",
      "0.0.0.0",
      "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[fe80::1]", "[fc00::1]",
-     "[::ffff:10.0.0.1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:db8::1]", "[ff02::1]"],
+     "[::ffff:10.0.0.1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:db8::1]", "[ff02::1]",
+     "[fec0::1]"],
 )  # fmt: skip
 def test_nothing_is_sent_to_a_private_address_however_it_is_written(host: str) -> None:
-    outcome = webhooks.post(f"https://{host}/", "msg_1", 1, b"{}", [webhooks.new_secret()], allow_private=False)
+    outcome = webhooks.post(
+        f"https://{host}/", "msg_1", 1, b"{}", [webhooks.secret_of(cast.SECRET, b"salt")], allow_private=False
+    )
     assert outcome.status is None
     assert outcome.error
     assert "公网" in outcome.error or "无法解析" in outcome.error
@@ -353,7 +398,7 @@ def test_a_name_that_changes_its_meaning_leads_nowhere(monkeypatch: pytest.Monke
         return real(host, *args, **kwargs)
 
     monkeypatch.setattr(webhooks.socket, "getaddrinfo", rebinding)
-    keys = [webhooks.new_secret()]
+    keys = [webhooks.secret_of(cast.SECRET, b"salt")]
     outcome = webhooks.post("https://rebinding.example/", "msg_1", 1, b"{}", keys, allow_private=False)
     assert outcome.status is None  # 203.0.113.0/24 is documentation, so not public
     assert looked_up == ["rebinding.example"]

@@ -288,3 +288,19 @@ def test_a_pool_of_a_year_without_deeds_is_not_there(stage: Stage, month: str) -
     operator = stage.client("operator", f"平台 {month}")
     refused(operator.get(f"/v1/pools/310000.cycling.1.0.0.{month}"), 404, "not_found")
     refused(operator.post(f"/v1/pools/310000.cycling.1.0.0.{month}/close"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "body"),
+    [
+        ("company", "/v1/own-partners", {"partner": "a\x00b"}),
+        ("company", "/v1/transfers", {"quantity_g": 1, "to": "a\x00b"}),
+        ("company", "/v1/messages/replay", {"message": "a\x00b"}),
+        ("operator", "/v1/operator/entities/a%00b", {"state": "accepted", "note": "n"}),
+        ("operator", "/v1/operator/invoices/a%00b", {"tax_ref": "1"}),
+        ("operator", "/v1/operator/prices", {"tiers": [], "valid_from": "9999-12-31T23:59:59-14:00"}),
+    ],
+)
+def test_what_the_database_cannot_hold_is_refused(stage: Stage, role: str, path: str, body: dict[str, Any]) -> None:
+    answer = stage.client(role, "odd").post(path, body)
+    assert (answer.status_code, answer.json["code"]) == (422, "request_invalid"), answer.get_data(as_text=True)

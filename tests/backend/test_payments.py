@@ -478,23 +478,26 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(payments, "ANSWER_S", 0.4)
 
+    sent = []
+
     def pieces() -> Iterator[bytes]:
         for _ in range(40):
             time.sleep(0.1)
+            sent.append(1)
             if drips:
                 yield b" "
 
-    began = time.monotonic()
     away(ill.giving(lambda path: Response(pieces())).find_charge, "O-1")
-    assert time.monotonic() - began < 3
+    assert len(sent) < 40  # it was left before the end
 
 
-def test_nobody_there_is_a_problem_and_the_log_holds_neither_secret_nor_code() -> None:
+def test_nobody_there_is_a_problem_and_the_log_holds_neither_secret_nor_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = structlog.testing.CapturingLogger()
+    monkeypatch.setattr(payments, "log", log)
     gone = payments.Provider(f"http://127.0.0.1:{free_port()}", "m", (NEW,))
-    with structlog.testing.capture_logs() as logged:
-        away(gone.pay_out, "W-1", 100, "a-code-of-lin", "http://127.0.0.1/")
-    [line] = logged
-    assert (line["event"], line["asked"]) == ("payment_provider_away", "payouts")
+    away(gone.pay_out, "W-1", 100, "a-code-of-lin", "http://127.0.0.1/")
+    [line] = log.calls
+    assert (line.args, line.kwargs["asked"]) == (("payment_provider_away",), "payouts")
     assert "a-code-of-lin" not in str(line)
     assert NEW not in str(line)
     assert NEW not in repr(gone)

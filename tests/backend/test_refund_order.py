@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backend.errors import Problem
-from backend.usecases import refund_order, retire_credits
+from backend.usecases import refund_order, retire_credits, settle_sales
 from tests import cast
 from tests.cast import Stage
 from tests.market import CODE, Market, at_once, keyed, ok, refused
@@ -65,6 +65,18 @@ def test_an_order_whose_days_are_over_or_whose_grams_moved_is_final(market: Mark
         refund_order.refund_order(market.platform, keyed(market.company.id), last["id"], None, "late", late)
     assert raised.value.code == "conflict"
     assert ok(market.operator.post(f"/v1/operator/orders/{last['id']}/refund", WHY), 200)["state"] == "refunded"
+    assert market.conservation()["ok"]
+
+
+def test_what_was_shared_out_while_a_refund_waited_is_not_refunded(market: Market) -> None:
+    """A refund that was asked for in time, and got its locks after the settlement that counted the order."""
+    market.issued(1_000_000, price=6_000_000)
+    order = market.paid(100)
+    in_time = datetime.now(UTC)
+    settle_sales.settle_sales(market.platform, in_time + timedelta(days=8))
+    with pytest.raises(Problem) as raised:
+        refund_order.refund_order(market.platform, keyed(market.company.id), order["id"], None, "late", in_time)
+    assert raised.value.code == "conflict"
     assert market.conservation()["ok"]
 
 

@@ -134,6 +134,28 @@ def test_a_company_may_not_use_what_came_through_its_own_partners(stage: Stage, 
     market.retired(10)
 
 
+def test_nothing_is_given_to_a_company_that_could_not_use_it_and_anything_may_be_given_away(
+    stage: Stage, market: Market
+) -> None:
+    market.issued(1_000_000)
+    other = stage.client("company", "上海某公司")
+    market.paid(100)
+    ok(other.post("/v1/own-partners", {"partner": market.partner.id}), 201)
+    refused(market.company.post("/v1/transfers", {"quantity_g": 10, "to": other.id}), 409, "own_boundary")
+    ok(market.company.post("/v1/own-partners", {"partner": market.partner.id}), 201)
+    third = stage.client("company", "第三家")
+    ok(market.company.post("/v1/transfers", {"quantity_g": 10, "to": third.id}), 201)
+
+
+def test_a_retirement_asked_again_is_answered_whatever_became_of_its_entity(market: Market) -> None:
+    market.issued(1_000_000)
+    market.paid(100)
+    wish = RETIREMENT | {"quantity_g": 10}
+    first = ok(market.company.post("/v1/retirements", wish, Idempotency_Key="one"), 201)
+    decide(market, "refused")
+    assert ok(market.company.post("/v1/retirements", wish, Idempotency_Key="one"), 201) == first
+
+
 def test_a_small_part_of_its_own_is_used_and_labelled(stage: Stage, market: Market) -> None:
     other = stage.partner("metrolink", ["x"])
     market.deed(50_000, client=other)

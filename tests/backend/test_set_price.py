@@ -106,6 +106,20 @@ def test_a_partial_order_takes_what_there_is_and_nothing_dearer_than_its_quote(m
     assert market.conservation()["ok"]
 
 
+def test_a_partial_order_pays_the_price_of_what_it_gets_not_of_what_it_wished_for(market: Market) -> None:
+    market.issued(1_000_000)
+    ask(
+        market,
+        0,
+        tiers=[{"from_g": 1, "price_fen_per_tonne": 6_000_000}, {"from_g": 10**6, "price_fen_per_tonne": 6_000}],
+    )
+    sly = ok(market.company.post("/v1/quotes", {"quantity_g": 10**13, "partial": True}), 201)
+    assert (sly["quantity_g"], sly["amount_fen"]) == (950, 5_700)
+    market.paid(900)
+    order = ok(market.company.post("/v1/orders", {"quote_id": sly["id"]}), 201)
+    assert (order["quantity_g"], order["amount_fen"]) == (50, 300)
+
+
 def test_a_province_takes_its_cities(market: Market) -> None:
     market.issued(1_000_000, region="440300", pool="440300.cycling.1.0.0.202606", price=6_000_000)
     assert price_of(market, region="440000") == 6_000_000

@@ -80,7 +80,8 @@ def run(home: Path, flows: tuple[Places, ...]) -> State:
         scene = Scene(home, base_url, note["database_url"], note["environment"], server)
         for places in flows:
             flow(scene, places)
-        assert processes.eventually(lambda: scene.count("delivery_due") == 0)
+        # What a dead worker had taken is due again when its lease is over, after a minute.
+        assert any(processes.eventually(lambda: scene.count("delivery_due") == 0) for _ in range(3))
         assert len({headers["webhook-id"] for headers, _ in server.got}) == scene.count(
             "message join webhook using (client_id)"
         )

@@ -5,14 +5,14 @@ create table webhook (
   client_id      text not null references client,
   url            text not null,
   kinds          text[] not null,               -- empty: all
-  secret         bytea not null,                -- sealed
-  old_secret     bytea,                         -- of a rotation: signs too, until then
+  salt           bytea not null,                -- the secret is made of it and the platform's own, and kept nowhere
+  old_salt       bytea,                         -- of a rotation: signs too, until then
   old_until      timestamptz,
   made_at        timestamptz not null,
   failing_since  timestamptz,                   -- no delivery has worked since
   disabled_at    timestamptz,
   disabled_for   text,
-  check ((old_secret is null) = (old_until is null)),
+  check ((old_salt is null) = (old_until is null)),
   check ((disabled_at is null) = (disabled_for is null))
 );
 create index on webhook (client_id);

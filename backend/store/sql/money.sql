@@ -3,6 +3,7 @@
 -- name: add_payment
 insert into payment (order_id, taken, method, amount_fen, external_ref, received_at, recorded_by)
 values (%(order_id)s, %(taken)s, %(method)s, %(amount_fen)s, %(external_ref)s, %(at)s, %(by)s)
+on conflict (method, external_ref) where method <> 'bank_transfer' do nothing
 returning payment_id
 
 -- name: payment
@@ -23,6 +24,11 @@ where r.refund_id = %(refund_id)s for update of r
 
 -- name: set_refund
 update refund set state = %(state)s, external_ref = %(external_ref)s, done_at = %(done_at)s where refund_id = %(refund_id)s
+
+-- name: waiting_refunds
+-- Of the provider's payments, in any order: some that it refuses for ever do not hide the others.
+select r.* from refund r join payment p using (payment_id) where r.state = 'requested' and p.method = 'provider'
+order by random() limit 200
 
 -- name: refunds
 select r.*, p.method, o.client_id, c.name as company
@@ -84,6 +90,10 @@ having (sum(l.amount_fen) > coalesce((select max(s.income_fen) from settlement s
 order by l.batch_id
 limit 1000
 
+-- name: is_settled
+-- Whether a sale that became final then has been counted by a settlement of one of its batches.
+select exists (select from settlement where batch_id = any(%(batches)s::bigint[]) and made_at >= %(final_at)s) as settled
+
 -- name: wait_longer
 -- A line for each of a million people takes longer than other statements may.
 select set_config('statement_timeout', '15min', true)
@@ -119,11 +129,12 @@ select nextval(pg_get_serial_sequence('settlement', 'settlement_id')) as settlem
 -- has now. At the last settlement what is left goes to the largest remainders, a fen each, ties by a hash. The rule and its
 -- words are rewards.sharing.allot.
 with weight as (
-  select coalesce(a.person_id, m.person_id) as person_id, sum(m.mg)::numeric as mg
+  -- An account in debt weighs nothing, also when it is merged with another: the whole stays what it was at close.
+  select coalesce(a.person_id, m.person_id) as person_id, sum(greatest(m.mg, 0))::numeric as mg
   from (select person_id, sum(reduction_mg) as mg from batch_member where batch_id = %(batch_id)s group by person_id) m
   left join person_alias a on a.alias_id = m.person_id
   group by 1
-  having sum(m.mg) > 0
+  having sum(greatest(m.mg, 0)) > 0
 ), paid as (
   select coalesce(a.person_id, t.credit_id) as person_id, sum(t.amount) as fen
   from transfer t left join person_alias a on a.alias_id = t.credit_id
@@ -223,6 +234,10 @@ select * from payout where payout_id = %(payout_id)s for update
 -- name: set_payout
 update payout set state = %(state)s, external_ref = %(external_ref)s, done_at = %(done_at)s, done_by = %(by)s
 where payout_id = %(payout_id)s
+
+-- name: waiting_payouts
+-- Of the provider's, in any order: some that it never answers do not hide the others.
+select * from payout where state = 'requested' and method = 'provider' and asked_at <= %(before)s order by random() limit 200
 
 -- name: payouts
 select * from payout

@@ -86,8 +86,11 @@ where o.order_id = %(order_id)s
 order by h.batch_id, h.serials
 
 -- name: awaited
--- Orders whose money a provider is to bring.
-select order_id from purchase_order where method = 'provider' and state in ('reserved', 'declared') order by order_id limit 500
+-- Orders whose money a provider is to bring, or may have brought when they had just ended; in any order.
+select order_id from purchase_order o
+where method = 'provider' and (state in ('reserved', 'declared') or state in ('cancelled', 'expired') and expires_at > %(since)s)
+  and not exists (select from payment p where p.order_id = o.order_id)
+order by random() limit 500
 
 -- name: set_state
 update purchase_order set state = %(state)s, expires_at = %(expires_at)s where order_id = %(order_id)s
@@ -113,6 +116,9 @@ left join lateral (
 where s.client_id = %(client_id)s and (%(standing_id)s::bigint is null or s.standing_id = %(standing_id)s)
 order by s.standing_id desc
 limit 200
+
+-- name: living_standing
+select count(*) from standing_order where client_id = %(client_id)s and ended_at is null
 
 -- name: end_standing
 update standing_order set ended_at = %(at)s where standing_id = %(standing_id)s and client_id = %(client_id)s and ended_at is null

@@ -90,6 +90,9 @@ where (%(batch_id)s::bigint is null or b.batch_id = %(batch_id)s) and b.batch_id
 order by b.batch_id desc
 limit %(limit)s
 
+-- name: is_frozen
+select exists (select from batch_freeze where batch_id = %(batch_id)s and lifted_at is null) as frozen
+
 -- name: lock_batch
 select batch_id from batch where batch_id = %(batch_id)s for no key update
 

@@ -11,10 +11,11 @@ with told as (
 insert into delivery_due (message_id, webhook_id, due_at)
 select t.message_id, w.webhook_id, %(at)s
 from told t join webhook w on w.client_id = t.client_id and w.disabled_at is null and (w.kinds = '{}' or t.kind = any(w.kinds))
+for key share of w
 
 -- name: add_webhook
-insert into webhook (client_id, url, kinds, secret, made_at)
-values (%(client_id)s, %(url)s, %(kinds)s, %(secret)s, %(at)s)
+insert into webhook (client_id, url, kinds, salt, made_at)
+values (%(client_id)s, %(url)s, %(kinds)s, %(salt)s, %(at)s)
 returning webhook_id
 
 -- name: webhooks
@@ -25,12 +26,12 @@ order by w.webhook_id
 -- name: remove_webhook
 delete from webhook where webhook_id = %(webhook_id)s and client_id = %(client_id)s
 
--- name: set_secret
-update webhook set secret = %(secret)s, old_secret = secret, old_until = %(old_until)s
+-- name: set_salt
+update webhook set salt = %(salt)s, old_salt = salt, old_until = %(old_until)s
 where webhook_id = %(webhook_id)s and client_id = %(client_id)s
 
 -- name: drop_old_secret
-update webhook set old_secret = null, old_until = null where webhook_id = %(webhook_id)s and client_id = %(client_id)s
+update webhook set old_salt = null, old_until = null where webhook_id = %(webhook_id)s and client_id = %(client_id)s
 
 -- name: enable
 update webhook set disabled_at = null, disabled_for = null, failing_since = null
@@ -41,7 +42,7 @@ where webhook_id = %(webhook_id)s and client_id = %(client_id)s
 with ranked as (
   select d.message_id, d.webhook_id, row_number() over (partition by d.webhook_id order by d.due_at, d.message_id) as place
   from delivery_due d join webhook w using (webhook_id)
-  where d.due_at <= %(now)s and w.disabled_at is null
+  where d.due_at <= %(now)s and w.disabled_at is null and w.webhook_id <> all(%(busy)s::bigint[])
 ), taken as (
   select d.message_id, d.webhook_id from delivery_due d join ranked r using (message_id, webhook_id)
   where r.place <= %(each)s and d.due_at <= %(now)s
@@ -51,8 +52,8 @@ with ranked as (
 update delivery_due d set due_at = %(until)s, attempts = d.attempts + 1
 from taken t, message m, webhook w
 where (d.message_id, d.webhook_id) = (t.message_id, t.webhook_id) and m.message_id = d.message_id and w.webhook_id = d.webhook_id
-returning d.message_id, d.webhook_id, d.attempts, m.public_id, m.kind, m.body, m.made_at, w.client_id, w.url, w.secret,
-          w.old_secret, w.old_until, w.failing_since
+returning d.message_id, d.webhook_id, d.attempts, m.public_id, m.kind, m.body, m.made_at, w.client_id, w.url, w.salt,
+          w.old_salt, w.old_until, w.failing_since
 
 -- name: add_delivery
 insert into delivery (message_id, webhook_id, attempt, at, took_ms, status, error)
