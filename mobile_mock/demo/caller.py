@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -54,6 +55,15 @@ class Caller:
                 return answer.data
             time.sleep(1)
         raise Failed(f"{path} was never ready: is a worker running?")
+
+    def until(self, path: str, holds: Callable[[Any], bool], tries: int = 60) -> Any:
+        """Ask until the answer is as it should be. Raises Failed when it never is."""
+        for _ in range(tries):
+            found = self.get(path)
+            if holds(found):
+                return found
+            time.sleep(0.5)
+        raise Failed(f"{path} did not come to what was waited for: {found}")
 
     def _call(self, method: str, path: str, body: Any) -> urllib3.BaseHTTPResponse:
         headers = {"Accept-Language": self._language}

@@ -60,6 +60,8 @@ def serving(home: Path) -> Iterator[Place]:
     environ = os.environ | {
         "TANPUHUI_HOME": str(home), "TANPUHUI_IDENTITY_URL": phone, "TANPUHUI_IDENTITY_APPID": server.APPID,
         "TANPUHUI_IDENTITY_SECRET": server.SECRET, "TANPUHUI_CORS_ORIGINS": phone,
+        "TANPUHUI_PAYMENT_URL": phone, "TANPUHUI_PAYMENT_MERCHANT": server.MERCHANT,
+        "TANPUHUI_PAYMENT_SECRETS": server.PAYMENT_SECRET,
     }  # fmt: skip
     with _started([program("tanpuhui"), "up"], environ, out / "platform.log") as up:
         base_url = _announced(up, "Tanpuhui is up: ", out / "platform.log")

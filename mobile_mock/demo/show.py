@@ -80,13 +80,28 @@ def retirement(order: dict[str, Any], certificate: dict[str, Any]) -> None:
     _console.print(f"certificate [bold]{certificate['number']}[/]: {certificate['quantity_g']:,} g retired")
 
 
-def citizen(me: dict[str, Any], deeds: dict[str, Any]) -> None:
+def flows(totals: dict[str, Any]) -> None:
+    step("资金 Money back", "by published terms, to the fen")
+    for zh, en, name in (
+        ("公司支付", "companies paid", "sold_fen"), ("行为人", "the people", "citizens_fen"),
+        ("合作方", "partners", "partners_fen"), ("平台", "the platform", "platform_fen"),
+        ("公益基金", "public-benefit fund", "fund_fen"), ("留待取整", "left by rounding", "waiting_in_batches_fen"),
+    ):  # fmt: skip
+        _console.print(f"  {zh} {en}: CNY {totals[name] // 100:,}.{totals[name] % 100:02d}")
+    if totals["people_paid"]:
+        _console.print(f"  {totals['people_paid']:,} people have a line in their statement")
+
+
+def citizen(me: dict[str, Any], deeds: dict[str, Any], statement: dict[str, Any]) -> None:
     totals = me["totals"]
     found = f"{totals['points']:,} points, {totals['reduction_mg'] / 1000:,.0f} g"
     step("居民 A citizen", f"logs in on the phone and finds {found}")
     for deed in deeds["items"]:
         line = f"{deed['started_at'][:16]}  {deed['verdict']:<13} {deed['points']:>4} points  {deed['reason']['en']}"
         _console.print(f"  {line}")
+    _console.print(f"  earnings 收益: {statement['balance_fen']} fen")
+    for line in statement["lines"][:3]:
+        _console.print(f"  {line['amount_fen']:+} fen  {line.get('note', {}).get('en', line['kind'])}")
 
 
 def proof(conservation: dict[str, Any]) -> None:
@@ -116,6 +131,8 @@ def pages(place: Place, summary: dict[str, Any], keep: bool) -> None:
             ("守恒 conservation", f"{place.base_url}/v1/conservation"),
             ("标准 the standard", f"{place.base_url}/standard"),
             ("计算器 calculator", f"{place.base_url}/calculator"),
+            ("公司控制台 console", f"{place.base_url}/console  (key: {place.out / 'company.key'})"),
+            ("资金流向 money flows", f"{place.base_url}/flows"),
             ("在售 offers", f"{place.base_url}/v1/offers"),
             ("证书 certificate", f"{place.base_url}/v1/certificates/{summary['certificate']}.pdf"),
         ):

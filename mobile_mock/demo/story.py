@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from mobile_mock.demo import real, show
 from mobile_mock.demo.caller import Caller
 from mobile_mock.demo.host import Place
@@ -45,7 +47,8 @@ def tell(place: Place, data: Path | None, events: int) -> dict[str, Any]:
         Caller.client(place.base_url, *clients[r]) for r in ("operator", "verifier", "company")
     )
     issued_g = _issue(operator, verifier)
-    retired = _buy_and_retire(operator, company, issued_g, month)
+    retired = _buy_and_retire(company, issued_g, month)
+    _share(operator)
     number = retired["certificate"]["number"]
     files = _certificate(place, number)
     conservation = Caller(place.base_url).get("/v1/conservation")
@@ -129,16 +132,15 @@ def _issue(operator: Caller, verifier: Caller) -> int:
     return sum(batch["issue"]["issued_g"] for batch in issued)
 
 
-def _buy_and_retire(operator: Caller, company: Caller, issued_g: int, month: date) -> dict[str, Any]:
-    """A company buys a third of what was issued and retires half of that."""
+def _buy_and_retire(company: Caller, issued_g: int, month: date) -> dict[str, Any]:
+    """A company buys a third of what was issued, pays on the provider's page, and retires half of that."""
     wanted_g = max(issued_g // 3, 1)
     show.step("出售 注销 Sell, retire", f"a company buys {wanted_g:,} g and retires half of it")
     quote = company.post("/v1/quotes", {"quantity_g": wanted_g})
     order = company.post("/v1/orders", {"quote_id": quote["id"]})
-    company.post(f"/v1/orders/{order['id']}/payment", {"payer": "Green Bay Coffee"})
-    paid = operator.post(f"/v1/operator/orders/{order['id']}/payment", {
-        "amount_fen": order["amount_fen"], "received_on": datetime.now(CHINA).date().isoformat(), "bank_ref": "demo-1",
-    })  # fmt: skip
+    declared = company.post(f"/v1/orders/{order['id']}/payment", {"method": "provider"})
+    pay(declared["payment"]["pay_url"])
+    paid = company.until(f"/v1/orders/{order['id']}", lambda found: found["state"] == "paid")
     held_g = company.get("/v1/holdings")["held_g"]
     if (paid["state"], held_g) != ("paid", wanted_g):
         raise DoesNotHold(f"paid for {wanted_g} g, but the order is {paid['state']} and {held_g} g are held")
@@ -149,6 +151,21 @@ def _buy_and_retire(operator: Caller, company: Caller, issued_g: int, month: dat
     })  # fmt: skip
     show.retirement(order, retired["certificate"])
     return dict(retired)
+
+
+def pay(pay_url: str) -> None:
+    """What the buyer does on the payment provider's page."""
+    if urllib3.request("POST", pay_url, fields={"do": "pay"}).status >= 400:
+        raise DoesNotHold(f"{pay_url} could not be paid")
+
+
+def _share(operator: Caller) -> None:
+    """The money of the sale goes to the people, the partners, the platform and the fund."""
+    settled = operator.post("/v1/operator/settlements")["items"]
+    flows = operator.get("/v1/flows")["totals"]
+    if not settled or flows["citizens_fen"] != sum(one["citizens_fen"] for one in settled):
+        raise DoesNotHold(f"a final sale was not shared out: {flows}")
+    show.flows(flows)
 
 
 def _certificate(place: Place, number: str) -> dict[str, str]:
@@ -168,4 +185,4 @@ def _log_in(place: Place) -> None:
     code = Caller(place.phone_url).get(f"/mock/login?as={who}")["code"]
     session = Caller(place.base_url).post("/v1/sessions", {"provider": "wechat", "code": code})
     me = Caller(place.base_url, session["access_token"])
-    show.citizen(me.get("/v1/me"), me.get("/v1/me/deeds?limit=5"))
+    show.citizen(me.get("/v1/me"), me.get("/v1/me/deeds?limit=5"), me.get("/v1/me/statement"))

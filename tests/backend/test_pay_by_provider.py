@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,11 +9,8 @@ from typing import Any
 
 import pytest
 import urllib3
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from backend import payments
-from backend.errors import Problem
 from backend.usecases import pay_order, pay_out, refund_order, settle_sales
 from mobile_mock import server
 from tests import cast, phones, processes
@@ -295,22 +291,3 @@ def test_a_provider_that_is_away_changes_nothing(database_url: str, redis_url: s
         answer = market.company.post(f"/v1/orders/{order['id']}/payment", {"method": "provider"})
         refused(answer, 502, "provider_unavailable")
         assert state(market, order) == "reserved"
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
-parts = st.dictionaries(st.sampled_from(["id", "kind", "data"]), json_values | st.sampled_from(payments.KINDS))
-data = st.dictionaries(st.sampled_from(["ref", "provider_id", "amount_fen", "currency"]), json_values)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(body=st.binary(max_size=60) | st.builds(lambda a, b: json.dumps(a | {"data": b}).encode(), parts, data))
-def test_whatever_is_signed_is_read_or_refused(body: bytes) -> None:
-    now = datetime.now(UTC)
-    with contextlib.suppress(Problem):
-        assert (
-            payments.read_notification(SECRETS, payments.sign(SECRETS[1], body, now), body, now).kind in payments.KINDS
-        )
