@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.registry import REGISTRY
 
 REQUESTS = Histogram(
@@ -14,6 +14,11 @@ REQUESTS = Histogram(
     buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 EVENTS = Counter("tanpuhui_events_total", "Events judged", ["verdict", "code"])
+
+FAILING = Gauge(
+    "tanpuhui_conservation_failing", "Rows of the books that do not add up, when last looked at: alarm on any",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:

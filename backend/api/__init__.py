@@ -14,7 +14,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import wraps
 from typing import Any, NoReturn, cast
 
@@ -245,6 +245,20 @@ def read_place(args: dict[str, Any], kind: type) -> Any:
     if values and kind is str and _CONTROL.search(values[0]):
         raise Problem("cursor_invalid")
     return values[0] if values else None
+
+
+def read_moment(args: dict[str, Any]) -> tuple[datetime, int] | None:
+    """The same for a list by instants and numbers, as `write_cursor(instant.isoformat(), number)` made it."""
+    values = read_cursor(args.get("cursor"), str, int)
+    if not values:
+        return None
+    try:
+        at = datetime.fromisoformat(values[0])
+        if at.tzinfo is None or not 0 <= values[1] < 2**63:
+            raise Problem("cursor_invalid")
+        return at.astimezone(UTC), values[1]
+    except (ValueError, OverflowError):
+        raise Problem("cursor_invalid") from None
 
 
 def blueprints() -> list[Blueprint]:

@@ -10,7 +10,6 @@ from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.api import batches, money
-from backend.errors import Problem
 from backend.usecases import answer_once, pay_out, show_statement
 
 blp = api.Routes("my_money", __name__, url_prefix="/v1/me", description="我的资金 · My money")
@@ -73,7 +72,7 @@ class WithdrawalSchema(Schema):
 @blp.response(200, StatementSchema)
 def get_my_statement(page: dict[str, Any]) -> dict[str, Any]:
     """What the sales of your acts brought, who claims them now, and what was paid out; newest first."""
-    place = _place(api.read_cursor(page.get("cursor"), str, int))
+    place = api.read_moment(page)
     found, following = show_statement.show_statement(api.platform(), g.caller.person_id, place, page["limit"])
     cursor = api.write_cursor(following[0].isoformat(), following[1]) if following else None
     return found | {"next_cursor": cursor}
@@ -98,15 +97,3 @@ def list_my_withdrawals(args: dict[str, Any]) -> dict[str, Any]:
     """Your withdrawals, newest first."""
     mine = {"account": "person", "account_id": g.caller.person_id}
     return api.page(*pay_out.list_payouts(api.platform(), mine, api.read_place(args, int), args["limit"]))
-
-
-def _place(values: list[Any] | None) -> show_statement.Place | None:
-    if not values:
-        return None
-    try:
-        at = datetime.fromisoformat(values[0])
-        if at.tzinfo is None or not 0 <= values[1] < 2**63:
-            raise Problem("cursor_invalid")
-        return at.astimezone(UTC), values[1]
-    except (ValueError, OverflowError):
-        raise Problem("cursor_invalid") from None

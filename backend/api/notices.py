@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import g
 from marshmallow import Schema, fields
 
 from backend import api, auth
-from backend.errors import Problem
 from backend.usecases import list_notices
 
 blp = api.Routes("notices", __name__, url_prefix="/v1", description="通知 · Notices")
@@ -40,19 +38,6 @@ class NoticesSchema(Schema):
 @blp.response(200, NoticesSchema)
 def get_notices(args: dict[str, Any]) -> dict[str, Any]:
     """What you were told, newest first. Errors: cursor_invalid."""
-    items, following = list_notices.list_notices(api.platform(), g.caller.id, _place(args), args["limit"])
+    items, following = list_notices.list_notices(api.platform(), g.caller.id, api.read_moment(args), args["limit"])
     cursor = api.write_cursor(following[0].isoformat(), following[1]) if following else None
     return {"items": items, "next_cursor": cursor}
-
-
-def _place(args: dict[str, Any]) -> list_notices.Place | None:
-    values = api.read_cursor(args.get("cursor"), str, int)
-    if not values:
-        return None
-    try:
-        at = datetime.fromisoformat(values[0])
-        if at.tzinfo is None or not 0 <= values[1] < 2**63:
-            raise Problem("cursor_invalid")
-        return at.astimezone(UTC), values[1]
-    except (ValueError, OverflowError):
-        raise Problem("cursor_invalid") from None

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
+from backend import metrics
 from backend.platform import Platform
 from backend.store import conservation, db, freezes
 from backend.usecases import list_batches
@@ -36,6 +37,7 @@ def check_conservation(platform: Platform, now: datetime, *, fresh: bool = False
         identities = [line for name in ledger.IDENTITIES for line in _identity(conn, name)]
         rows = conservation.batches(conn)
     failing = [line for line in identities if not line["ok"]]
+    metrics.FAILING.set(len(failing))
     if failing:
         log.error("conservation_broken", failing=failing)
     bad_batches = _reasons(failing)

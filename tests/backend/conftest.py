@@ -1,4 +1,4 @@
-"""What several tests of the backend share: citizens with a phone, and a partner that two people are linked to."""
+"""What tests of the backend share: a platform of its own for each, its market, citizens with a phone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from mobile_mock import server
-from tests import phones
+from tests import cast, phones
 from tests.cast import Client, Stage
+from tests.market import Market
 from tests.phones import Citizen, log_in
+
+
+@pytest.fixture
+def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
+    """A platform on a fresh database."""
+    with cast.stage(database_url, redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+def market(stage: Stage) -> Market:
+    return Market(stage)
 
 
 @pytest.fixture(scope="module")

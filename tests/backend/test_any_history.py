@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import hypothesis
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -163,12 +161,6 @@ class History(RuleBasedStateMachine):
         for person in sorted(self.touched):
             books_equal_a_whole_life(self.stage, person, merged=True)
         self.touched.clear()
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 def test_any_history_keeps_the_books_balanced_and_each_deed_credited_once(stage: Stage, long: bool) -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-
-import pytest
 
 from backend.errors import Problem
 from backend.store import money
@@ -39,7 +37,6 @@ from backend.usecases import (
     settle_sales,
     transfer_credits,
 )
-from tests import cast
 from tests.cast import Stage
 from tests.market import ATTESTED, RECEIVED, Market, keyed
 
@@ -47,12 +44,6 @@ PACKS = ("cycling", "plastic_substitution")
 REGIONS = ("310000", "440300")
 MONTHS = (date(2026, 5, 1), date(2026, 6, 1))
 PRICES = (1, 6001, 7_000_000, 90_000_000)
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 class Driver:

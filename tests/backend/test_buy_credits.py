@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,22 +10,10 @@ import pytest
 from backend.errors import Problem
 from backend.usecases import buy_credits, pay_order, quote_credits, release_credits
 from rewards import purchase
-from tests import cast
 from tests.cast import Client, Stage
 from tests.market import RECEIVED, Market, at_once, keyed, ok, refused
 
 POOL_440300 = "440300.cycling.1.0.0.202606"
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def available_g(market: Market) -> int:

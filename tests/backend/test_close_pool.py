@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -16,17 +15,6 @@ from rules.model import Approval
 from tests import cast
 from tests.cast import Stage, recent
 from tests.market import MONTH, POOL, Market, ok, refused
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def test_a_pool_that_is_closed_becomes_a_batch_with_all_its_deeds(market: Market) -> None:

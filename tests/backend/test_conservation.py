@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,15 +12,8 @@ from backend.usecases import (
     settle_sales,
 )
 from rewards import ledger
-from tests import cast
 from tests.cast import Stage
 from tests.market import Market, keyed, ok, refused
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 def test_every_identity_is_shown_with_its_sides_and_anybody_may_ask(stage: Stage) -> None:
@@ -137,4 +129,5 @@ def test_damage_of_every_kind_is_found_and_named(stage: Stage, damage: str, name
     assert answer["ok"] is False
     failing = {i["name"] for i in answer["identities"] if not i["ok"]}
     assert name in failing
+    assert "tanpuhui_conservation_failing 0.0" not in stage.http.get("/metrics").text
     assert any(i["scope"] != "all" for i in answer["identities"] if i["name"] == name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,15 +12,8 @@ import pytest
 from backend.api import flows_page
 from backend.store import money
 from backend.usecases import list_flows, settle_sales
-from tests import cast
 from tests.cast import Stage
 from tests.market import Market, ok
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 def read(stage: Stage, path: str = "/flows?lang=en") -> str:

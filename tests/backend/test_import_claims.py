@@ -26,12 +26,6 @@ from tests.market import Market
 
 
 @pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
 def bikes(stage: Stage) -> Client:
     return stage.partner("valleybike", ["lin", "wang"], of="city")
 

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
 
 from backend.usecases import issue_credits
-from tests import cast
-from tests.cast import Stage
 from tests.market import ATTESTED, Market, at_once, ok, refused
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def test_an_issue_mints_whole_grams_and_sets_the_correction_reserve_aside(market: Market) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,22 +12,10 @@ from backend.errors import Problem
 from backend.usecases import amend_batch, buy_credits, recall_credits, release_credits, render_certificate
 from tests import cast
 from tests.backend.test_correct_events import correct
-from tests.cast import Stage
 from tests.market import Market, at_once, keyed, ok, refused
 
 EARLIER = "310000.cycling.1.0.0.202605"
 MAY = date(2026, 5, 1)
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def places(batch: dict[str, Any]) -> dict[str, int]:

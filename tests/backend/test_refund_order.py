@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from backend.errors import Problem
 from backend.usecases import refund_order, retire_credits, settle_sales
-from tests import cast
-from tests.cast import Stage
 from tests.market import CODE, Market, at_once, keyed, ok, refused
 
 WHY = {"reason": "ordered twice"}
 BUYER = {"buyer": {"name": "深圳市绿源新材料有限公司", "uscc": CODE}}
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def available_g(market: Market) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -11,19 +10,12 @@ from typing import Any
 import pytest
 
 from rules import places, quantification, standard
-from tests import cast
 from tests.cast import Client, Stage, recent
 
 PEOPLES_SQUARE, PUDONG = (31.2317, 121.4733), (31.2210, 121.5440)
 KUNSHAN = (31.2940, 121.0960)  # Huaqiao, where a line of Shanghai's metro ends in Suzhou
 BEIJING = (39.9042, 116.4074)
 NUMBERS = count()
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,18 +12,11 @@ from hypothesis import strategies as st
 
 from backend.usecases import withhold_figures
 from backend.usecases.withhold_figures import NONE, Figure
-from tests import cast
 from tests.backend.test_correct_events import correct, data_of
 from tests.cast import Client, Stage
 
 CROWD = [f"p{i}" for i in range(30)]
 COUNTS = ("received", "credited", "duplicates", "refused", "held", "late", "corrected", "withdrawn", "reverdicted")
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 @pytest.fixture

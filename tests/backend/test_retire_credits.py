@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,15 +14,8 @@ from jwt.algorithms import OKPAlgorithm
 
 from backend.errors import Problem
 from backend.usecases import retire_credits
-from tests import cast
 from tests.cast import Stage
 from tests.market import CODE, RETIREMENT, Market, at_once, keyed, ok, refused
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 @pytest.fixture

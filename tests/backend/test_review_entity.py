@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from rewards import retirement
-from tests import cast
 from tests.cast import Client, Stage
 from tests.market import CODE, RETIREMENT, Market, ok, refused
 
 OTHER = "91350100M000100Y43"
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def entity(market: Market, uscc: str = CODE) -> dict[str, Any]:

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from backend.usecases import place_standing_orders
 from rewards import purchase
-from tests import cast
-from tests.cast import Stage
 from tests.market import Market, ok, refused
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def ask(market: Market, price: int, **scope: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,12 +16,6 @@ from tests import cast
 from tests.cast import Client, Stage, recent
 
 CLASS = "mobility"
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 def books_equal_a_whole_life(stage: Stage, person_id: int, *, merged: bool = False) -> Counter[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,22 +13,10 @@ from backend import auth
 from backend.store import money
 from backend.usecases import pay_out, publish_terms, settle_sales
 from rewards import ledger, sharing
-from tests import cast
 from tests.cast import Stage
 from tests.market import Market, at_once, keyed, ok, refused
 
 LATER = timedelta(days=8)  # the seven days of a refund are over
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def market(stage: Stage) -> Market:
-    return Market(stage)
 
 
 def later(days: int = 8) -> datetime:

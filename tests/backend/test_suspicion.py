@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests import cast
 from tests.backend.test_settle_deeds import books_equal_a_whole_life
 from tests.cast import Client, Stage, recent
 
 BUND = {"lat": 31.2400, "lon": 121.4900}
 FIVE_KM_NORTH = {"lat": 31.2850, "lon": 121.4900}
-
-
-@pytest.fixture
-def stage(database_url: str, redis_url: str) -> Iterator[Stage]:
-    with cast.stage(database_url, redis_url) as made:
-        yield made
 
 
 @pytest.fixture
