@@ -91,6 +91,17 @@ def test_a_quantity_is_written_as_people_read_it_and_never_rounded() -> None:
     assert list(shown.values()) == ["1 g", "999 g", "1 kg", "1.234 kg", "1 t", "12.500001 t", "10,000,000 t"]
 
 
+def test_several_beneficiaries_have_room_each_with_its_part() -> None:
+    for count in (2, 6, 50):
+        made = signed(batches=4, footprint={"quantity_g": 30, "boundary": "范围一和二 scope 1+2"})
+        body = made["certificate"]
+        body["beneficiaries"] = [BENEFICIARY | {"quantity_g": 10 + n} for n in range(count)]
+        del body["beneficiary"]
+        _, _, room = draw_certificate.layout(made)
+        assert room >= 0
+        assert draw_certificate.draw_certificate(made) == draw_certificate.draw_certificate(made)
+
+
 def test_a_missing_font_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draw_certificate, "FONT_FILE", Path("/nowhere/font.ttf"))
     draw_certificate.load_font.cache_clear()
