@@ -28,6 +28,8 @@ URL_MAX = 500
 CONNECT_S = 5
 DEADLINE_S = 15.0  # for all of it, however slowly it drips
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_HOSTS = ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20")  # of clouds and of the IETF: no client's
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, _HOSTS))
 
 
 class Unfit(ValueError):
@@ -109,6 +111,8 @@ def is_public(text: str) -> bool:
             return False
         if address.is_site_local:  # deprecated, and counted as global
             return False
+    if any(address.version == net.version and address in net for net in _NOT_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
@@ -141,18 +145,22 @@ def _post(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool
     named = f"[{host}]" if ":" in host else host
     headers = headers | {"Host": named if parts.port is None else f"{named}:{parts.port}"}
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with socket.create_connection((address, port), timeout=CONNECT_S) as plain:
-        watchdog = threading.Timer(DEADLINE_S, _cut, [plain])
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            line = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
-            connection = http.client.HTTPConnection(host, port)
-            connection.sock = line
-            connection.request("POST", target, body=body, headers=headers)
-            return connection.getresponse().status
-        finally:
-            watchdog.cancel()
+    line = socket.create_connection((address, port), timeout=CONNECT_S)
+    if secure:
+        line = ssl.create_default_context().wrap_socket(line, server_hostname=host, do_handshake_on_connect=False)
+    watchdog = threading.Timer(DEADLINE_S, _cut, [line])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        if isinstance(line, ssl.SSLSocket):
+            line.do_handshake()
+        connection = http.client.HTTPConnection(host, port)
+        connection.sock = line
+        connection.request("POST", target, body=body, headers=headers)
+        return connection.getresponse().status
+    finally:
+        watchdog.cancel()
+        line.close()
 
 
 def _cut(line: socket.socket) -> None:

@@ -10,7 +10,7 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row, tuple_row
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 Connection = psycopg.Connection[Any]
 T = TypeVar("T")
@@ -61,6 +61,13 @@ class Database:
                     raise
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))
         raise AssertionError("unreachable")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database itself is away: what failed by that is no fault of what was asked."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    return isinstance(error, PoolTimeout)
 
 
 def rows(conn: Connection, sql: LiteralString, **params: Any) -> list[tuple[Any, ...]]:

@@ -125,11 +125,6 @@ def to_settle(conn: db.Connection, now: datetime, before: datetime, batch_id: in
     return [b for (b,) in db.rows(conn, SQL["to_settle"], now=now, before=before, batch_id=batch_id)]
 
 
-def is_settled(conn: db.Connection, batches: Sequence[int], final_at: datetime) -> bool:
-    """Whether what became final then has been shared out. The batches must be locked."""
-    return bool(db.rows(conn, SQL["is_settled"], batches=list(batches), final_at=final_at)[0][0])
-
-
 def sales(conn: db.Connection, batch_id: int, now: datetime) -> list[tuple[int, sharing.Shares]]:
     """(fen, shares) of a batch's final sales."""
     return [(fen, tuple(shares)) for fen, shares in db.rows(conn, SQL["sales"], batch_id=batch_id, now=now)]

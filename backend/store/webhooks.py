@@ -13,12 +13,18 @@ SQL = statements.of("webhooks")
 NEWEST = 2**63 - 1
 
 
-def add_messages(conn: db.Connection, rows: Sequence[tuple[str, str, str, dict[str, Any]]], at: datetime) -> None:
-    """Write (public id, client, kind, body) messages and what is due of them."""
+def add_messages(
+    conn: db.Connection,
+    rows: Sequence[tuple[str, str, str, dict[str, Any]]],
+    at: datetime,
+    webhook_id: int | None = None,
+) -> None:
+    """Write (public id, client, kind, body) messages and what is due of them: to who wants it, or to one webhook."""
     conn.execute(
         SQL["add_messages"],
         {
             "at": at,
+            "webhook_id": webhook_id,
             "ids": [row[0] for row in rows],
             "clients": [row[1] for row in rows],
             "kinds": [row[2] for row in rows],
@@ -65,13 +71,15 @@ def add_delivery(conn: db.Connection, **delivery: Any) -> None:
     conn.execute(SQL["add_delivery"], delivery)
 
 
-def delivered(conn: db.Connection, message_id: int, webhook_id: int) -> None:
-    """It waits no more: it arrived, or was given up."""
-    conn.execute(SQL["delivered"], {"message_id": message_id, "webhook_id": webhook_id})
+def delivered(conn: db.Connection, message_id: int, webhook_id: int, attempt: int) -> None:
+    """It waits no more: it arrived, or was given up; unless it was taken up again since that attempt."""
+    conn.execute(SQL["delivered"], {"message_id": message_id, "webhook_id": webhook_id, "attempt": attempt})
 
 
-def postpone(conn: db.Connection, message_id: int, webhook_id: int, due_at: datetime) -> None:
-    conn.execute(SQL["postpone"], {"message_id": message_id, "webhook_id": webhook_id, "due_at": due_at})
+def postpone(conn: db.Connection, message_id: int, webhook_id: int, attempt: int, due_at: datetime) -> None:
+    """The same, to a later moment."""
+    values = {"message_id": message_id, "webhook_id": webhook_id, "attempt": attempt, "due_at": due_at}
+    conn.execute(SQL["postpone"], values)
 
 
 def set_health(conn: db.Connection, webhook_id: int, failing_since: datetime | None) -> None:

@@ -33,12 +33,13 @@ def deliver_messages(platform: Platform, now: datetime) -> int:
     As one comes back the next is taken, at most EACH of a webhook at once, so that a slow receiver waits for itself.
     After SHIFT no more are taken: the scheduler asks again, and other jobs get their turn.
     """
-    attempted, ends_at = 0, time.monotonic() + SHIFT.total_seconds()
+    attempted, began_s, told_now = 0, time.monotonic(), now
     flying: dict[Future[None], int] = {}
     with ThreadPoolExecutor(AT_ONCE) as threads:
         while True:
             flights = Counter(flying.values())
-            free = AT_ONCE - len(flying) if time.monotonic() < ends_at else 0
+            now = told_now + timedelta(seconds=time.monotonic() - began_s)  # a lease begins when it is taken
+            free = AT_ONCE - len(flying) if now - told_now < SHIFT else 0
             with platform.db.transaction() as conn:
                 busy = [webhook_id for webhook_id, count in flights.items() if count >= EACH]
                 taken = store.lease(conn, now, now + LEASE, EACH, free, busy) if free else []
@@ -77,16 +78,16 @@ def _note(conn: db.Connection, due: dict[str, Any], outcome: webhooks.Outcome, n
     )  # fmt: skip
     if outcome.is_delivered:
         store.set_health(conn, webhook_id, None)  # the webhook before what is due of it, as who removes it does
-        store.delivered(conn, message_id, webhook_id)
+        store.delivered(conn, message_id, webhook_id, attempt)
         return
     failing_since = due["failing_since"] or now
     store.set_health(conn, webhook_id, failing_since)
     if attempt > len(PAUSES_S):
-        store.delivered(conn, message_id, webhook_id)
+        store.delivered(conn, message_id, webhook_id, attempt)
         log.warning("webhook_given_up", webhook=webhook_id, message=due["public_id"], attempts=attempt)
     else:
         pause_s = PAUSES_S[attempt - 1] * random.uniform(1, 1.1)
-        store.postpone(conn, message_id, webhook_id, now + timedelta(seconds=pause_s))
+        store.postpone(conn, message_id, webhook_id, attempt, now + timedelta(seconds=pause_s))
     if outcome.status == 410 or now - failing_since > PATIENCE:
         _disable(conn, due, "410 Gone" if outcome.status == 410 else "no success for 5 days", now)
 

@@ -97,12 +97,11 @@ def enable_webhook(
 def send_test(
     platform: Platform, request: answer_once.KeyedRequest, webhook_id: int, now: datetime
 ) -> answer_once.Answer:
-    """A `webhook.test` to the client's webhooks that want it; the message's id. Raises Problem not_found."""
+    """A `webhook.test` to that webhook; the message's id. Raises Problem not_found."""
 
     def work(conn: db.Connection) -> answer_once.Answer:
         _one(conn, request.client_id, webhook_id)
-        public_id = tell_client.tell_client(conn, request.client_id, "webhook.test", {"webhook": webhook_id}, now)
-        return {"message": public_id}
+        return {"message": tell_client.test_webhook(conn, request.client_id, webhook_id, now)}
 
     return answer_once.answer_once(platform, request, now, work)
 
@@ -134,7 +133,14 @@ def list_messages(
 def replay_messages(
     platform: Platform, request: answer_once.KeyedRequest, which: dict[str, Any], now: datetime
 ) -> answer_once.Answer:
-    """which: public_id, or since, and perhaps webhook_id; how many deliveries wait now. Raises Problem not_found."""
+    """which: public_id, or since, and perhaps webhook_id; how many deliveries wait now.
+
+    Raises Problem not_found, request_invalid.
+    """
+    if bool(which.get("public_id")) == bool(which.get("since")):
+        raise field_problem(
+            "message", "field_invalid", "写 message 或 since，二者取一 · say either `message` or `since`"
+        )
 
     def work(conn: db.Connection) -> answer_once.Answer:
         if which.get("webhook_id"):

@@ -47,10 +47,10 @@ def refund_order(
             raise Problem("not_found", "no such order")
         credits.lock_owner(conn, order["client_id"])
         state, expires_at = release_credits.locked(conn, order_id, company, "refund", now)
-        blocks, final_at = _refundable(conn, order_id, order["quantity_g"], now)
+        blocks = _refundable(conn, order_id, order["quantity_g"], now)
         batches = release_credits.lock_batches(conn, [order_id])
-        if money.is_settled(conn, batches, final_at):  # it waited for the locks longer than it had
-            raise Problem("conflict", FINAL)
+        if any(money.balance(conn, ledger.BATCH_INCOME, x["batch"]) < x["amount_fen"] for x in order["lines"]):
+            raise Problem("conflict", FINAL)  # shared out while this waited for the locks
         if any(pools.is_frozen(conn, batch) for batch in batches):
             raise Problem("conflict", "该订单所在批次已冻结 · a batch of this order is frozen")
         move_credits.move_credits(
@@ -68,16 +68,14 @@ def refund_order(
     return answer_once.answer_once(platform, request, now, work)
 
 
-def _refundable(
-    conn: db.Connection, order_id: int, quantity_g: int, now: datetime
-) -> tuple[list[credits.Block], datetime]:
-    """(the blocks that hold the order's grams, when it is final). Raises Problem conflict when it is already."""
+def _refundable(conn: db.Connection, order_id: int, quantity_g: int, now: datetime) -> list[credits.Block]:
+    """The blocks that hold the order's grams. Raises Problem conflict when it is final."""
     found = orders.lock_order(conn, order_id, None)
     blocks = orders.order_blocks(conn, order_id)
     held_g = sum(block.span.quantity_g for block in blocks)
     if not found or found["final_at"] <= now or held_g != quantity_g:
         raise Problem("conflict", FINAL)
-    return blocks, found["final_at"]
+    return blocks
 
 
 def ask_back(

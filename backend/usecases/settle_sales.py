@@ -33,6 +33,8 @@ def settle_sales(platform: Platform, now: datetime, by: str = "", *, at_once: bo
         try:
             one = platform.db.retrying(lambda conn, b=batch_id: _settle(conn, b, by, now, pause))  # type: ignore[misc]
         except Exception as error:  # of one batch: the others go on
+            if db.is_away(error):
+                raise
             log.error("batch_not_settled", batch=batch_id, error=type(error).__name__)
             continue
         done += [one] if one else []

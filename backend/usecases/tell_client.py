@@ -41,6 +41,14 @@ def tell_client(conn: db.Connection, client_id: str, kind: str, body: dict[str, 
     return public_id
 
 
+def test_webhook(conn: db.Connection, client_id: str, webhook_id: int, now: datetime) -> str:
+    """A `webhook.test` to one webhook, whatever kinds it wants; the message's public id."""
+    public_id = f"msg_{secrets.token_urlsafe(16)}"
+    row = (public_id, client_id, "webhook.test", {"webhook": webhook_id})
+    webhooks.add_messages(conn, [row], now, webhook_id)
+    return public_id
+
+
 def tell_clients(conn: db.Connection, rows: Iterable[Row], now: datetime) -> list[str]:
     """Tell many, by one statement; the messages' public ids."""
     messages = [(f"msg_{secrets.token_urlsafe(16)}", client_id, kind, body) for client_id, kind, body in rows]

@@ -240,7 +240,8 @@ def test_messages_are_replayed_under_the_ids_they_had(stage: Stage, company: Cli
         assert sorted(headers["webhook-id"] for headers, _ in server.got) == sorted([*after, before, *after])
         stranger = stage.client("company", "另一家")
         refused(stranger.post(path, {"message": before}), 404, "not_found")
-        refused(stranger.post(path, {"webhook": made["id"]}), 404, "not_found")
+        refused(stranger.post(path, {"since": long_ago, "webhook": made["id"]}), 404, "not_found")
+        refused(company.post(path, {}), 422, "request_invalid")
 
 
 def test_several_workers_deliver_each_message_once(stage: Stage, company: Client) -> None:
@@ -274,8 +275,9 @@ def test_a_slow_receiver_does_not_hold_up_the_others(stage: Stage, company: Clie
         work.join()
 
 
-def test_a_receiver_that_drips_is_cut_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A byte now and then is no answer: each read is in time, and the whole is not."""
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_receiver_that_drips_is_cut_off(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then is no answer: each read is in time, the whole is not. So in the clear and in a handshake."""
     monkeypatch.setattr(webhooks, "DEADLINE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -283,11 +285,11 @@ def test_a_receiver_that_drips_is_cut_off(stage: Stage, monkeypatch: pytest.Monk
             line, _ = server.accept()
             with contextlib.suppress(OSError), line:
                 while True:
-                    line.send(b"H")
+                    line.send(b"H" if scheme == "http" else b"\x16\x03\x03\x40\x00" + b"\x00")
                     threading.Event().wait(0.05)
 
         threading.Thread(target=drip, daemon=True).start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/"
         outcome = webhooks.post(url, "msg_1", 1, b"{}", [webhooks.secret_of("x", b"y")], allow_private=True)
     assert (outcome.status, outcome.is_delivered) == (None, False)
     assert outcome.error
@@ -316,9 +318,10 @@ def test_no_secret_is_kept(stage: Stage, company: Client) -> None:
 
 def test_a_test_message_arrives(stage: Stage, company: Client) -> None:
     with receiver() as server:
-        made = hook(company, server)
+        hook(company, server)
+        made = hook(company, server, "order.paid")
         sent = ok(company.post(f"/v1/webhooks/{made['id']}/test"), 202)["message"]
-        deliver(stage)
+        assert deliver(stage) == 1
         assert server.got[0][0]["webhook-id"] == sent
 
 
@@ -371,7 +374,7 @@ def test_what_is_no_public_https_address_is_refused(database_url: str, redis_url
      "0.0.0.0",
      "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[fe80::1]", "[fc00::1]",
      "[::ffff:10.0.0.1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:db8::1]", "[ff02::1]",
-     "[fec0::1]"],
+     "[fec0::1]", "168.63.129.16", "192.0.0.192", "192.88.99.1", "[3fff::1]"],
 )  # fmt: skip
 def test_nothing_is_sent_to_a_private_address_however_it_is_written(host: str) -> None:
     outcome = webhooks.post(

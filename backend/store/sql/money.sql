@@ -90,10 +90,6 @@ having (sum(l.amount_fen) > coalesce((select max(s.income_fen) from settlement s
 order by l.batch_id
 limit 1000
 
--- name: is_settled
--- Whether a sale that became final then has been counted by a settlement of one of its batches.
-select exists (select from settlement where batch_id = any(%(batches)s::bigint[]) and made_at >= %(final_at)s) as settled
-
 -- name: wait_longer
 -- A line for each of a million people takes longer than other statements may.
 select set_config('statement_timeout', '15min', true)

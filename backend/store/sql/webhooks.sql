@@ -10,7 +10,8 @@ with told as (
 )
 insert into delivery_due (message_id, webhook_id, due_at)
 select t.message_id, w.webhook_id, %(at)s
-from told t join webhook w on w.client_id = t.client_id and w.disabled_at is null and (w.kinds = '{}' or t.kind = any(w.kinds))
+from told t join webhook w on w.client_id = t.client_id and w.disabled_at is null
+where case when %(webhook_id)s::bigint is null then w.kinds = '{}' or t.kind = any(w.kinds) else w.webhook_id = %(webhook_id)s end
 for key share of w
 
 -- name: add_webhook
@@ -60,10 +61,11 @@ insert into delivery (message_id, webhook_id, attempt, at, took_ms, status, erro
 values (%(message_id)s, %(webhook_id)s, %(attempt)s, %(at)s, %(took_ms)s, %(status)s, %(error)s)
 
 -- name: delivered
-delete from delivery_due where message_id = %(message_id)s and webhook_id = %(webhook_id)s
+delete from delivery_due where message_id = %(message_id)s and webhook_id = %(webhook_id)s and attempts = %(attempt)s
 
 -- name: postpone
-update delivery_due set due_at = %(due_at)s where message_id = %(message_id)s and webhook_id = %(webhook_id)s
+update delivery_due set due_at = %(due_at)s
+where message_id = %(message_id)s and webhook_id = %(webhook_id)s and attempts = %(attempt)s
 
 -- name: set_health
 update webhook set failing_since = %(failing_since)s where webhook_id = %(webhook_id)s and failing_since is distinct from %(failing_since)s
