@@ -148,7 +148,8 @@ def _post(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool
     line = socket.create_connection((address, port), timeout=CONNECT_S)
     if secure:
         line = ssl.create_default_context().wrap_socket(line, server_hostname=host, do_handshake_on_connect=False)
-    watchdog = threading.Timer(DEADLINE_S, _cut, [line])
+    is_late = threading.Event()
+    watchdog = threading.Timer(DEADLINE_S, _cut, [line, is_late])
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -157,12 +158,16 @@ def _post(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool
         connection = http.client.HTTPConnection(host, port)
         connection.sock = line
         connection.request("POST", target, body=body, headers=headers)
-        return connection.getresponse().status
+        status = connection.getresponse().status
     finally:
         watchdog.cancel()
         line.close()
+    if is_late.is_set():  # what was cut off amid its headers looks like their end
+        raise TimeoutError
+    return status
 
 
-def _cut(line: socket.socket) -> None:
+def _cut(line: socket.socket, is_late: threading.Event) -> None:
+    is_late.set()
     with contextlib.suppress(OSError):
         line.shutdown(socket.SHUT_RDWR)

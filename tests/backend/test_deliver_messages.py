@@ -283,9 +283,10 @@ def test_a_receiver_that_drips_is_cut_off(scheme: str, monkeypatch: pytest.Monke
 
         def drip() -> None:
             line, _ = server.accept()
+            line.send(b"HTTP/1.1 200 OK\r\n" if scheme == "http" else b"\x16\x03\x03\x40\x00")
             with contextlib.suppress(OSError), line:
                 while True:
-                    line.send(b"H" if scheme == "http" else b"\x16\x03\x03\x40\x00" + b"\x00")
+                    line.send(b"x: y\r\n" if scheme == "http" else b"\x00")
                     threading.Event().wait(0.05)
 
         threading.Thread(target=drip, daemon=True).start()
