@@ -492,6 +492,7 @@ def test_a_webhook_is_made_its_secret_shown_once_and_it_is_removed(page: Page, b
     made = ok(company.get("/v1/webhooks"), 200)["items"]
     assert [one["kinds"] for one in made] == [["order.paid"]]
     button(page, "send_test").click()
+    expect(page.get_by_role("status")).to_contain_text("A test is on its way: look at ")
     button(page, "remove_webhook").click()
     page.locator(".act .final").click()
     expect(page.locator("#view")).to_contain_text("There are no webhooks yet.")
