@@ -227,6 +227,16 @@ def text(longest: int, **options: Any) -> fields.String:
     return fields.String(validate=[validate.Length(1, longest), _printable], **options)
 
 
+def region() -> fields.String:
+    """A field for the region that is wished for, by its code."""
+    return fields.String(validate=validate.Regexp(r"^[0-9]{6}(?!\n)$"), metadata={"description": "GB/T 2260"})
+
+
+def methodology() -> fields.String:
+    """A field for the methodology that is wished for, by its code."""
+    return fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
+
+
 class PageArgs(Schema):
     cursor = fields.String(metadata={"description": "next_cursor of the page before"})
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))

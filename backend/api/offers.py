@@ -41,8 +41,8 @@ class OffersSchema(Schema):
 
 class QuoteRequestSchema(Schema):
     quantity_g = api.Whole(required=True, validate=QUANTITY, metadata={"example": 1_000_000})
-    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}(?!\n)$"))
-    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
+    region = api.region()
+    methodology = api.methodology()
     vintage = api.Month(attribute="vintage_month")
     demonstration = fields.Boolean(metadata={"description": "default: whether this platform is one"})
     partial_ = fields.Boolean(

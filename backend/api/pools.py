@@ -18,8 +18,8 @@ READERS = ("operator", "verifier", "regulator", "company")
 
 
 class OriginFilterArgs(api.PageArgs):
-    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}(?!\n)$"), metadata={"description": "GB/T 2260"})
-    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
+    region = api.region()
+    methodology = api.methodology()
     vintage = api.Month(attribute="vintage_month", metadata={"example": "2026-06"})
 
 
@@ -48,7 +48,7 @@ class PoolsSchema(Schema):
 
 
 class CapRequestSchema(Schema):
-    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
+    methodology = api.methodology()
     from_month = api.Month(required=True, metadata={"example": "2026-06"})
     cap_mg = api.Whole(
         required=True, allow_none=True, validate=validate.Range(0, batches.MG_MAX),

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from backend import api, auth
-from backend.api import offers, pools
+from backend.api import offers
 from backend.usecases import answer_once, list_prices, set_price
 from rewards import pricing
 
@@ -16,9 +16,9 @@ blp = api.Routes("prices", __name__, url_prefix="/v1", description="价格 · Pr
 
 
 class PricesArgs(Schema):
-    region = pools.OriginFilterArgs._declared_fields["region"]
-    methodology = pools.OriginFilterArgs._declared_fields["methodology"]
-    vintage = pools.OriginFilterArgs._declared_fields["vintage"]
+    region = api.region()
+    methodology = api.methodology()
+    vintage = api.Month(attribute="vintage_month", metadata={"example": "2026-06"})
     demonstration = fields.Boolean(metadata={"description": "as in a quote: never mixed with real ones"})
     days = fields.Integer(load_default=365, validate=validate.Range(1, 3660))
 
@@ -42,8 +42,8 @@ class PriceRuleRequestSchema(Schema):
     """Of what a rule leaves out any will do. The rule that names most holds, a batch above all, of those the newest."""
 
     batch = api.Whole(attribute="batch_id", validate=validate.Range(1, 2**63 - 1))
-    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}(?!\n)$"), metadata={"description": "GB/T 2260"})
-    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
+    region = api.region()
+    methodology = api.methodology()
     vintage = api.Month(attribute="vintage_month")
     tiers = fields.List(
         fields.Nested(offers.TierSchema), required=True, validate=validate.Length(0, pricing.TIERS_MAX),

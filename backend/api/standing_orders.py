@@ -21,8 +21,8 @@ class StandingRequestSchema(Schema):
         required=True, validate=offers.PRICE, metadata={"description": "buy nothing dearer"}
     )
     day = api.Whole(required=True, validate=validate.Range(1, 28), metadata={"description": "of the month, or later"})
-    region = fields.String(validate=validate.Regexp(r"^[0-9]{6}(?!\n)$"))
-    methodology = fields.String(attribute="pack_code", validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,63}(?!\n)$"))
+    region = api.region()
+    methodology = api.methodology()
     demonstration = fields.Boolean(metadata={"description": "as in a quote"})
     partial_ = fields.Boolean(data_key="partial", attribute="partial", load_default=False)
     until_on = fields.Date(metadata={"description": "the last day on which it may order"})

@@ -16,6 +16,7 @@ Connection = psycopg.Connection[Any]
 T = TypeVar("T")
 
 TRIES = 6
+NEWEST = 2**63 - 1  # the place before the first of a list that is newest first by number
 
 
 class ClaimLost(Exception):

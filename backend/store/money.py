@@ -11,7 +11,7 @@ from backend.store import db, statements
 from rewards import sharing
 
 SQL = statements.of("money")
-NEWEST = 2**63 - 1
+NEWEST = db.NEWEST
 NEWEST_LINE = (datetime(9999, 1, 1, tzinfo=UTC), NEWEST)
 
 
@@ -54,15 +54,11 @@ def refunds(
     conn: db.Connection,
     *,
     state: str | None = None,
-    method: str | None = None,
-    order_id: int | None = None,
     before: int = NEWEST,
     limit: int = 200,
 ) -> list[dict[str, Any]]:
     """Refunds, newest first."""
-    return db.dicts(
-        conn, SQL["refunds"], state=state, method=method, order_id=order_id, before=before, limit=limit
-    )  # fmt: skip
+    return db.dicts(conn, SQL["refunds"], state=state, before=before, limit=limit)
 
 
 def waiting_refunds(conn: db.Connection) -> list[dict[str, Any]]:
@@ -223,14 +219,12 @@ def payouts(
     state: str | None = None,
     account: str | None = None,
     account_id: int | None = None,
-    method: str | None = None,
     before: int = NEWEST,
     limit: int = 200,
 ) -> list[dict[str, Any]]:
     """Payouts, newest first."""
     return db.dicts(
-        conn, SQL["payouts"], state=state, account=account, account_id=account_id, method=method, before=before,
-        limit=limit,
+        conn, SQL["payouts"], state=state, account=account, account_id=account_id, before=before, limit=limit,
     )  # fmt: skip
 
 

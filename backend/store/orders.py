@@ -11,7 +11,7 @@ from backend.store import credits, db, statements
 from rewards import purchase, serials
 
 SQL = statements.of("orders")
-NEWEST = 2**63 - 1
+NEWEST = db.NEWEST
 
 
 def add_quote(conn: db.Connection, **quote: Any) -> int:

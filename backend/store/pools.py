@@ -9,7 +9,7 @@ from typing import Any
 from backend.store import db, statements
 
 SQL = statements.of("pools")
-NEWEST = 2**63 - 1
+NEWEST = db.NEWEST
 
 
 def pools(

@@ -9,7 +9,7 @@ from backend.store import db, statements
 from rewards import pricing
 
 SQL = statements.of("prices")
-NEWEST = 2**63 - 1
+NEWEST = db.NEWEST
 
 
 def add_rule(conn: db.Connection, **rule: Any) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from backend.store import db, statements
 
 SQL = statements.of("webhooks")
-NEWEST = 2**63 - 1
+NEWEST = db.NEWEST
 
 
 def add_messages(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.platform import Platform
-from backend.store import retirements
-
-NEWEST = 2**63 - 1
+from backend.store import db, retirements
 
 
 def list_retirements(
@@ -15,7 +13,7 @@ def list_retirements(
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Up to `limit` retirements before an id, newest first, and the id to go on before, if any."""
     with platform.db.transaction(snapshot=True) as conn:
-        rows = retirements.retirements(conn, client_id, before or NEWEST, limit + 1)
+        rows = retirements.retirements(conn, client_id, before or db.NEWEST, limit + 1)
     following = rows[limit - 1]["retirement_id"] if len(rows) > limit else None
     return [_shown(row) for row in rows[:limit]], following
 

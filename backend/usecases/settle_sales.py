@@ -59,11 +59,10 @@ def _settle(
         due.partners, money.partner_weights(conn, batch_id), money.paid_to_partners(conn, batch_id), str(batch_id),
         is_last=so_far["is_last"],
     )  # fmt: skip
-    paid = sharing.Pots(
-        citizens_fen, sum(partners.values()), due.platform - so_far["platform"], due.fund - so_far["fund"]
-    )
-    before = sum(so_far[pot] for pot in sharing.POTS)
-    if before + paid.total > sum(fen for fen, _ in sales):
+    before = sharing.Pots(*(so_far[pot] for pot in sharing.POTS))
+    left = due.less(before)
+    paid = sharing.Pots(citizens_fen, sum(partners.values()), left.platform, left.fund)
+    if before.total + paid.total > sum(fen for fen, _ in sales):
         raise ValueError(f"batch {batch_id} would share out more than it took in")
     others: list[tuple[str, int, int]] = [(ledger.PARTNER, number, fen) for number, fen in sorted(partners.items())]
     others += [(ledger.PLATFORM, 0, paid.platform), (ledger.FUND, 0, paid.fund)]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from backend import payments
 from backend.app import create_app
@@ -23,7 +23,6 @@ from tests.console import TEXTS, button, go, key_file, opened, ordered, quoted, 
 from tests.market import CODE, Market, keyed, ok
 
 PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=900)
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 VIEWS = ("offers", "orders", "standing", "holdings", "retire", "transfer", "certificates", "invoices", "entities",
          "boundary", "messages", "webhooks")  # fmt: skip
 
@@ -46,14 +45,6 @@ def market(module_database_url: str, valkey_url: str) -> Iterator[Market]:
 def base(market: Market) -> Iterator[str]:
     with phones.serving(create_app(market.platform)) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -15,14 +15,13 @@ from typing import Any
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from mobile_mock import server
 from mobile_mock.payment import provider
 from tests import phones, processes
 
 PHONE = {"width": 390, "height": 844}
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 def signature(at: str, nonce: str, body: bytes, secret: str = server.PAYMENT_SECRET) -> str:
@@ -274,14 +273,6 @@ def test_who_is_paid_is_told_to_nobody(merchant: Merchant) -> None:
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

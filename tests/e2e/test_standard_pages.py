@@ -8,28 +8,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from backend.app import create_app
 from rules import replay, standard
 from tests import cast, phones
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="module")
 def base(module_database_url: str, valkey_url: str) -> Iterator[str]:
     with cast.stage(module_database_url, valkey_url) as stage, phones.serving(create_app(stage.platform)) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -33,8 +33,7 @@ order by random() limit 200
 -- name: refunds
 select r.*, p.method, o.client_id, c.name as company
 from refund r join payment p using (payment_id) join purchase_order o on o.order_id = r.order_id join client c using (client_id)
-where (%(state)s::text is null or r.state = %(state)s) and (%(method)s::text is null or p.method = %(method)s)
-  and (%(order_id)s::bigint is null or r.order_id = %(order_id)s) and r.refund_id < %(before)s
+where (%(state)s::text is null or r.state = %(state)s) and r.refund_id < %(before)s
 order by r.refund_id desc
 limit %(limit)s
 
@@ -239,7 +238,7 @@ select * from payout where state = 'requested' and method = 'provider' and asked
 select * from payout
 where (%(state)s::text is null or state = %(state)s) and (%(account)s::text is null or account = %(account)s)
   and (%(account_id)s::bigint is null or account_id = %(account_id)s)
-  and (%(method)s::text is null or method = %(method)s) and payout_id < %(before)s
+  and payout_id < %(before)s
 order by payout_id desc
 limit %(limit)s
 
