@@ -18,8 +18,8 @@ from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
 import jwt
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from flask import current_app, g, request
 from jwt.api_jws import PyJWS
@@ -225,7 +225,31 @@ def check_body_signature(signature: str, body: bytes, jwks: Sequence[Mapping[str
 
 def sign(key: SigningKey, message: bytes) -> str:
     """A bare signature (base64url) over the bytes, with the key's own algorithm."""
-    return _b64(_jws.get_algorithm_by_name(key.algorithm).sign(message, key.private))
+    return _b64(raw_signature(key, message))
+
+
+def raw_public(key: SigningKey) -> bytes:
+    """The 32 bytes of an Ed25519 key."""
+    return base64.urlsafe_b64decode(key.public_jwk["x"] + "=")
+
+
+def raw_signature(key: SigningKey, message: bytes) -> bytes:
+    """A bare signature over the bytes, with the key's own algorithm."""
+    return _jws.get_algorithm_by_name(key.algorithm).sign(message, key.private)
+
+
+def is_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a signature is over the message, by the 32 bytes of a public key."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def base64_text(raw: bytes) -> str:
+    """Standard base64, padded."""
+    return base64.b64encode(raw).decode()
 
 
 def is_signed(key: SigningKey, message: bytes, signature: str) -> bool:

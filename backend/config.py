@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from rewards.notes import COSIGNATURE, NoteKey, read_key
+from rules.replay import Refused
+
 REPOSITORY = Path(__file__).parents[1]
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -35,6 +38,8 @@ class Settings:
     public_url: str  # without a slash at the end
     secret: str  # keys all HMACs: person keys, digests, handles
     signing_keys: str  # JSON list of private JWKs: the first one signs, all are published
+    proof_keys: str  # JSON list of private Ed25519 JWKs: the first signs certificates, all sign the heads of the log
+    log_witnesses: tuple[NoteKey, ...]  # whose cosignatures on a head of the log are taken
     identity_url: str  # code2session provider; empty: nobody can log in
     identity_appid: str
     identity_secret: str
@@ -67,6 +72,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         public_url=ask.url("TANPUHUI_PUBLIC_URL", ("http", "https"), f"http://127.0.0.1:{port}").rstrip("/"),
         secret=ask.text("TANPUHUI_SECRET", _secret_problem),
         signing_keys=ask.text("TANPUHUI_SIGNING_KEYS", _signing_keys_problem),
+        proof_keys=ask.proof_keys("TANPUHUI_PROOF_KEYS", "TANPUHUI_SIGNING_KEYS"),
+        log_witnesses=ask.witnesses("TANPUHUI_LOG_WITNESSES"),
         identity_url=ask.url("TANPUHUI_IDENTITY_URL", ("http", "https"), ""),
         identity_appid=ask.values.get("TANPUHUI_IDENTITY_APPID", ""),
         identity_secret=ask.values.get("TANPUHUI_IDENTITY_SECRET", ""),
@@ -137,6 +144,36 @@ class _Questions:
                 f"{name} 缺失或不可用；`tanpuhui up` 会自动生成并保存在 TANPUHUI_HOME 的 secrets.json",
             )
         return value
+
+    def proof_keys(self, name: str, otherwise: str) -> str:
+        """Ed25519 keys only; where the setting is left out, those of another setting."""
+        text = self.values.get(name) or self.values.get(otherwise, "")
+        if problem := _signing_keys_problem(text):
+            if name in self.values:
+                self.refuse(f"{name} {problem}", f"{name} 不可用")
+            return "[]"
+        keys = json.loads(text)
+        found = [key for key in keys if key["crv"] == "Ed25519"]
+        if not found or (name in self.values and found != keys):
+            self.refuse(
+                f"{name} needs Ed25519 keys, and {otherwise} has none in its place: `tanpuhui keys new` makes one",
+                f"{name} 须为 Ed25519 私钥：可用 `tanpuhui keys new` 生成",
+            )
+        return json.dumps(found)
+
+    def witnesses(self, name: str) -> tuple[NoteKey, ...]:
+        """Keys of witnesses (C2SP, type 0x04), divided by commas."""
+        found = []
+        for text in filter(None, (one.strip() for one in self.values.get(name, "").split(","))):
+            try:
+                key = read_key(text)
+            except Refused as refused:
+                self.refuse(f"{name}: {refused}", f"{name} 有误")
+                continue
+            if key.kind != COSIGNATURE:
+                self.refuse(f"{name} has {text!r}, which is no witness's key", f"{name} 中的 {text!r} 不是见证者公钥")
+            found.append(key)
+        return tuple(found)
 
     def url(self, name: str, schemes: tuple[str, ...], default: str = "", *, start_up: bool = False) -> str:
         value = self.values.get(name, default)

@@ -20,7 +20,8 @@ class Platform:
     db: db.Database
     standard: standard.Standard
     redis: redis.Redis
-    keys: tuple[auth.SigningKey, ...]
+    keys: tuple[auth.SigningKey, ...]  # of tokens
+    proof_keys: tuple[auth.SigningKey, ...]  # Ed25519, of certificates and the log
     kept_packs: set[str] = field(default_factory=set)  # hashes this process knows to be stored
 
     @classmethod
@@ -33,6 +34,7 @@ class Platform:
             standard=standard.load(*settings.standard_folders),
             redis=queue.connect(settings.redis_url),
             keys=auth.signing_keys(settings.signing_keys),
+            proof_keys=auth.signing_keys(settings.proof_keys),
         )
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +43,8 @@ class Source:
     verifier: str
     assurance: str
     people: int
+    deeds: int
+    members_root: bytes | None  # of the batch's own tree; None: closed before there was a log
     own_ppm: int  # of the batch, through partners inside the retiring company's own boundary
     spans: Sequence[serials.Span]
 
@@ -110,6 +114,11 @@ def canonical(body: dict[str, Any]) -> bytes:
     return rfc8785.dumps(body)
 
 
+def sha256(body: dict[str, Any]) -> str:
+    """The hash, in hexadecimal, by which the log names a certificate or an amendment."""
+    return hashlib.sha256(canonical(body)).hexdigest()
+
+
 def _serials(source: Source) -> list[str]:
     place = (source.region, source.pack_code, source.vintage_month, source.batch_id)
     return [str(serials.SerialRange(*place, span)) for span in serials.joined(source.spans)]
@@ -133,5 +142,8 @@ def _lineage(source: Source) -> dict[str, Any]:
         "attestation": {"verifier": source.verifier, "assurance": source.assurance},
         "demonstration": source.demonstration,
     }
-    line |= {"people_in_batch": source.people} if source.people >= PEOPLE_SHOWN_FROM else {}
+    if source.people >= PEOPLE_SHOWN_FROM:
+        line |= {"people_in_batch": source.people, "deeds_in_batch": source.deeds}
+    if source.members_root:
+        line |= {"members_root": base64.b64encode(source.members_root).decode()}
     return line | ({"own_ppm": source.own_ppm, "note": _OWN} if source.own_ppm else {})

@@ -20,12 +20,16 @@ PERSON = "person"
 # Who bears points that a person keeps although the deed behind them fell; a partner's number is the partner's.
 PARTNER = "partner"
 PLATFORM = "platform"
+# Where goes what an erased person leaves: reductions in no batch, and points. Money goes to FUND.
+ERASED = "erased"
+EXPIRED = "expired"
 
 # Reasons of transfers between them: a deed counted for the first time, a difference after settling again, and points
 # given back at the cost of who erred (outside of what deeds are worth).
 DEED = "deed"
 RESETTLED = "resettled"
 CHARGED = "charged"
+ERASURE = "erasure"  # a person leaves; of reductions, deed by deed
 
 # Accounts of the credits book, by batch. ISSUANCE is where grams come from; the others are where a gram can be.
 ISSUANCE = "issuance"

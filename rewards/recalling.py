@@ -74,11 +74,12 @@ def amendment(
     before_mg: int,
     owed_g: int,
     cancelled: Sequence[Cancelled],
+    previous_sha256: str | None,
 ) -> dict[str, Any]:
     """Everything that an amendment says; canonical as a certificate is.
 
     recalled_mg: all that was recalled since the issue; before_mg: of it, what earlier days' amendments told.
-    cancelled: what was cancelled on this day.
+    cancelled: what was cancelled on this day. previous_sha256: of the last amendment of the batch's day before.
     """
     return {
         "kind": KIND,
@@ -95,6 +96,7 @@ def amendment(
         "owed_g": owed_g,
         "covered": owed_g == 0,
         "statement": statement(owed_g),
+        "previous_sha256": previous_sha256,
     }
 
 

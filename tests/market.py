@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from backend.errors import Problem
-from backend.store import events
-from backend.usecases import answer_once, recall_credits
+from backend.store import events, log
+from backend.usecases import answer_once, log_deeds, recall_credits
 from rewards import ledger
 from tests.cast import Client, Stage
 
@@ -81,6 +81,8 @@ class Market:
         with self.platform.db.transaction() as conn:
             events.add_deeds(conn, [row])
             events.add_transfers(conn, [transfer] if change_mg else [])
+            entry = log_deeds.stored(conn, [(deed_id, version)])[deed_id, version].entry
+            log.add_pending(conn, [("deed", deed_id, version, entry)])
         self.standing[deed_id] = (before_mg + change_mg, version, more | {"person": person})
         return deed_id
 

@@ -64,11 +64,19 @@ class SignatureSchema(Schema):
     value = fields.String(required=True, validate=validate.Length(max=1000), metadata={"description": "base64url"})
 
 
+class LoggedSchema(Schema):
+    """The entry of the log and the proof that it is in it (C2SP tlog-proof): see rewards/PROOFS.md."""
+
+    entry = fields.String(required=True, validate=validate.Length(max=65_535))
+    proof = fields.String(required=True, validate=validate.Length(max=65_536))
+
+
 class SignedAmendmentSchema(Schema):
     """What was recalled of a batch on a day, and what replaced it; the certificate itself stays as it is."""
 
     amendment = fields.Dict(required=True)
     signature = fields.Nested(SignatureSchema, required=True)
+    log = fields.Nested(LoggedSchema, load_default=None, allow_none=True)
 
 
 class SignedCertificateSchema(Schema):
@@ -77,6 +85,9 @@ class SignedCertificateSchema(Schema):
 
 
 class AmendedCertificateSchema(SignedCertificateSchema):
+    log = fields.Nested(
+        LoggedSchema, load_default=None, allow_none=True, metadata={"description": "null: not in the log yet"}
+    )
     amendments = fields.List(
         fields.Nested(SignedAmendmentSchema), load_default=[], validate=validate.Length(max=1000),
         metadata={"description": "one a day and batch, oldest first"},
@@ -87,6 +98,7 @@ class ChecksSchema(Schema):
     signature = fields.Boolean(required=True, metadata={"description": "a key of this platform signed exactly this"})
     known = fields.Boolean(required=True, metadata={"description": "the same stands in this platform's books"})
     serials_retired = fields.Boolean(required=True, metadata={"description": "its serials are retired under it"})
+    logged = fields.Boolean(required=True, metadata={"description": "its entry is in the log; takes some seconds"})
     amendments = fields.Boolean(required=True, metadata={"description": "those given are signed and known, too"})
 
 

@@ -163,6 +163,21 @@ def get_my_receipt(deed_id: int) -> Response:
     return Response(body, content_type="application/json", headers=headers)
 
 
+class MembershipArgs(Schema):
+    certificate = fields.String(required=True, validate=validate.Length(1, 40), metadata={"description": "its number"})
+
+
+@blp.route(f"/deeds/<{api.ID}:deed_id>/membership")
+@auth.allow(auth.CITIZEN)
+@blp.arguments(MembershipArgs, location="query")
+@blp.response(200, {"type": "object"}, description="canonical JSON (RFC 8785), see rewards/PROOFS.md")
+def get_my_membership(args: dict[str, Any], deed_id: int) -> Response:
+    """That the deed is in a batch which a company retired; nothing else of it. Errors: not_found, conflict."""
+    body = show_receipt.show_membership(api.platform(), g.caller.person_id, deed_id, args["certificate"])
+    headers = {"Content-Disposition": f'inline; filename="membership-{deed_id}.json"'}
+    return Response(body, content_type="application/json", headers=headers)
+
+
 def _day(values: list[Any] | None) -> date | None:
     try:
         return date.fromisoformat(values[0]) if values else None

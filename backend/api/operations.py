@@ -48,8 +48,9 @@ def get_metrics() -> Response:
 @blp.route("/.well-known/jwks.json")
 @auth.allow(auth.ANYONE)
 def get_jwks() -> dict[str, Any]:
-    """The platform's public keys: the one in use first, then those still valid for what they signed."""
-    return {"keys": [k.public_jwk | {"use": "sig", "alg": k.algorithm} for k in api.platform().keys]}
+    """The platform's public keys: those of tokens, the one in use first, then those of certificates and the log."""
+    keys = {k.kid: k for k in (*api.platform().keys, *api.platform().proof_keys)}
+    return {"keys": [k.public_jwk | {"use": "sig", "alg": k.algorithm} for k in keys.values()]}
 
 
 @blp.route("/")

@@ -180,13 +180,22 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def _secrets(home: Path) -> dict[str, str]:
-    """The secret and the signing keys of `home`, made when first asked for."""
+    """The secret and the keys of `home`, each made when first asked for."""
     path = home / "secrets.json"
-    if not path.exists():
-        key = OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate(), as_dict=True)
-        _write_private(path, {"TANPUHUI_SECRET": secrets.token_urlsafe(48), "TANPUHUI_SIGNING_KEYS": json.dumps([key])})
-    kept: dict[str, str] = json.loads(path.read_text())
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    made = {
+        "TANPUHUI_SECRET": secrets.token_urlsafe(48),
+        "TANPUHUI_SIGNING_KEYS": _new_keys(),
+        "TANPUHUI_PROOF_KEYS": _new_keys(),
+    }
+    if not made.keys() <= kept.keys():
+        kept = made | kept
+        _write_private(path, kept)
     return kept
+
+
+def _new_keys() -> str:
+    return json.dumps([OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate(), as_dict=True)])
 
 
 def _write_private(path: Path, content: Mapping[str, object]) -> None:
@@ -265,7 +274,8 @@ def _wait_for_answer(url: str, web: Program) -> None:
 @contextlib.contextmanager
 def _noted(home: Path, environ: Mapping[str, str]) -> Iterator[None]:
     """Leave a note by which commands in another shell find what is running here (config.load reads it)."""
-    names = ("DATABASE_URL", "REDIS_URL", "TANPUHUI_SECRET", "TANPUHUI_SIGNING_KEYS", "PORT", "TANPUHUI_PUBLIC_URL")
+    names = ("DATABASE_URL", "REDIS_URL", "TANPUHUI_SECRET", "TANPUHUI_SIGNING_KEYS", "TANPUHUI_PROOF_KEYS", "PORT",
+             "TANPUHUI_PUBLIC_URL")  # fmt: skip
     note = {"pid": os.getpid(), "base_url": environ["TANPUHUI_PUBLIC_URL"]}
     note |= {"database_url": environ["DATABASE_URL"], "redis_url": environ["REDIS_URL"]}
     _write_private(home / "up.json", {**note, "environment": {name: environ[name] for name in names}})

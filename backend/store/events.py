@@ -66,6 +66,8 @@ class Known:
     points: int
     version: int
     batch_id: int | None  # the batch that holds its deed
+    facts: str | None  # JSON
+    pack_sha256: str | None
 
     @property
     def fate(self) -> tuple[str, str, int | None, int | None, int, int]:
@@ -192,7 +194,7 @@ def _accounts(conn: db.Connection, people: Iterable[int]) -> dict[int, list[int]
 def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], row: tuple[Any, ...]) -> Known:
     (event_id, person_id, account, klass, evidence, client_id, event_ref, started_at, ended_at, day, pack, pack_version,
      region, issuer, act, prior_issuer, prior_act, asset, facts, refusal, measured_mg, points_micro, cap_mg, cap_points,
-     root_id, apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id) = row  # fmt: skip
+     root_id, apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id, sha256) = row  # fmt: skip
     rule = rules.get((klass, day)) or rules.setdefault((klass, day), standard.exclusion_class(klass, day))
     where = standard.region(region)
     used = standard.pack_version(pack, pack_version)
@@ -206,7 +208,7 @@ def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], ro
     )  # fmt: skip
     return Known(
         record, person_id, account, klass, evidence, started_at, ended_at, pack_version, region, where.timezone,
-        verdict, code, stands, deed_id, reduction_mg, points, version, batch_id,
+        verdict, code, stands, deed_id, reduction_mg, points, version, batch_id, facts, sha256,
     )  # fmt: skip
 
 

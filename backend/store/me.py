@@ -34,9 +34,9 @@ def deeds(conn: db.Connection, person_id: int, started_at: datetime, event_id: i
     return db.dicts(conn, SQL["deeds"], person_id=person_id, started_at=started_at, event_id=event_id, limit=limit)
 
 
-def deed_records(conn: db.Connection, person_id: int, deed_id: int) -> list[dict[str, Any]]:
-    """The records credited as one of the person's standing deeds, each with its pack's text; [] when there is none."""
-    return db.dicts(conn, SQL["deed_records"], person_id=person_id, deed_id=deed_id)
+def deed_version(conn: db.Connection, person_id: int, deed_id: int) -> dict[str, Any] | None:
+    """{deed_id, version, batch_id} of one of the person's standing deeds."""
+    return db.one(conn, SQL["deed_version"], person_id=person_id, deed_id=deed_id)
 
 
 def pack_json(conn: db.Connection, sha256: str) -> str | None:

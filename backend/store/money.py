@@ -101,9 +101,10 @@ def issue_invoice(conn: db.Connection, number: str, tax_ref: str, by: str, at: d
 # --- terms and settlements -----------------------------------------------------------------------------------------
 
 
-def add_terms(conn: db.Connection, *, note: dict[str, str], **terms: Any) -> bool:
-    """False when terms for that very day have been published."""
-    return bool(db.rows(conn, SQL["add_terms"], **terms, note=json.dumps(note, ensure_ascii=False)))
+def add_terms(conn: db.Connection, *, note: dict[str, str], **terms: Any) -> int | None:
+    """Their number; None when terms for that very day have been published."""
+    found = db.rows(conn, SQL["add_terms"], **terms, note=json.dumps(note, ensure_ascii=False))
+    return int(found[0][0]) if found else None
 
 
 def terms(conn: db.Connection) -> list[dict[str, Any]]:

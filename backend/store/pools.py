@@ -69,11 +69,10 @@ def locked_batch(conn: db.Connection, batch_id: int) -> dict[str, Any] | None:
 
 def add_attestation(
     conn: db.Connection, batch_id: int, verifier: str, statement: dict[str, Any], attested_at: datetime
-) -> None:
+) -> int:
     values = statement | {"sample": json.dumps(statement["sample"], ensure_ascii=False)}
-    conn.execute(
-        SQL["add_attestation"], values | {"batch_id": batch_id, "verifier": verifier, "attested_at": attested_at}
-    )
+    values |= {"batch_id": batch_id, "verifier": verifier, "attested_at": attested_at}
+    return int(db.rows(conn, SQL["add_attestation"], **values)[0][0])
 
 
 def find_carried(conn: db.Connection, batch_id: int) -> tuple[int | None, int]:

@@ -49,11 +49,13 @@ def find_sources(
     return [recalling.Source(*row) for row in rows]
 
 
-def add_recalls(conn: db.Connection, rows: Sequence[Row], at: datetime) -> None:
-    """Raises ValueError when a deed is no member of its batch."""
+def add_recalls(conn: db.Connection, rows: Sequence[Row], at: datetime) -> list[int]:
+    """Their numbers. Raises ValueError when a deed is no member of its batch."""
     batches, deeds, mgs, causes = (list(column) for column in zip(*rows, strict=True))
-    if db.run(conn, SQL["add_recalls"], batches=batches, deeds=deeds, mgs=mgs, causes=causes, at=at) != len(rows):
+    made = db.rows(conn, SQL["add_recalls"], batches=batches, deeds=deeds, mgs=mgs, causes=causes, at=at)
+    if len(made) != len(rows):
         raise ValueError("a recalled deed is no member of its batch")
+    return [number for (number,) in made]
 
 
 def set_state(conn: db.Connection, batch_id: int, recalled_mg: int, owed_g: int) -> None:
@@ -89,12 +91,12 @@ def last_amendment(conn: db.Connection, batch_id: int, made_on: date) -> tuple[i
     return found["versions"], json.loads(found["canonical"]) if found["canonical"] else None
 
 
-def add_amendment(conn: db.Connection, **amendment: Any) -> None:
-    conn.execute(SQL["add_amendment"], amendment)
+def add_amendment(conn: db.Connection, **amendment: Any) -> int:
+    return int(db.rows(conn, SQL["add_amendment"], **amendment)[0][0])
 
 
 def amendments(conn: db.Connection, number: str) -> list[dict[str, Any]]:
-    """{canonical, kid, algorithm, signature}, oldest first, of the batches that a certificate comes from."""
+    """{amendment_id, canonical, kid, algorithm, signature}, oldest first, of the batches of a certificate."""
     return db.dicts(conn, SQL["amendments"], number=number)
 
 

@@ -59,8 +59,13 @@ def add_certificate(conn: db.Connection, number: str, canonical: str, kid: str, 
 
 
 def certificate(conn: db.Connection, number: str) -> dict[str, Any] | None:
-    """{canonical, kid, algorithm, signature}."""
+    """{retirement_id, canonical, kid, algorithm, signature}."""
     return db.one(conn, SQL["certificate"], number=number)
+
+
+def numbers(conn: db.Connection, batch_id: int, limit: int) -> list[str]:
+    """The certificates, oldest first, that used grams of a batch."""
+    return [number for (number,) in db.rows(conn, SQL["numbers"], batch_id=batch_id, limit=limit)]
 
 
 def retired_spans(conn: db.Connection, number: str) -> dict[int, list[serials.Span]]:

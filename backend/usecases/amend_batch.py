@@ -11,7 +11,7 @@ from typing import Any
 from backend import auth
 from backend.platform import Platform
 from backend.store import db, notices, recalls
-from backend.usecases import tell_client
+from backend.usecases import log_facts, tell_client
 from rewards import certificates, recalling
 
 
@@ -32,12 +32,14 @@ def amend_batch(conn: db.Connection, platform: Platform, state: recalls.State, n
         before_mg=before["recalled_in_all_mg"] if before else 0,
         owed_g=state.owed_g,
         cancelled=recalls.find_cancelled(conn, state.batch_id, today),
+        previous_sha256=certificates.sha256(before) if before else None,
     )
-    canonical, key = certificates.canonical(body), platform.keys[0]
-    recalls.add_amendment(
+    canonical, key = certificates.canonical(body), platform.proof_keys[0]
+    amendment_id = recalls.add_amendment(
         conn, batch_id=state.batch_id, made_on=here.date(), version=versions + 1, canonical=canonical.decode(),
         kid=key.kid, algorithm=key.algorithm, signature=auth.sign(key, canonical), at=now,
     )  # fmt: skip
+    log_facts.log_facts(conn, "amendment", [amendment_id])
     for holder in recalls.find_holders(conn, state.batch_id):
         subject = recalling.subject(state.batch_id, here.date())
         told = _notice(body, holder)

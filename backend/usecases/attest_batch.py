@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import pools
-from backend.usecases import list_batches
+from backend.usecases import list_batches, log_facts
 
 
 def attest_batch(
@@ -20,5 +20,6 @@ def attest_batch(
         if batch and list_batches.state(batch) not in ("closed", "rejected"):
             raise Problem("conflict", "该批次已核查 · this batch has been attested")
         if batch:
-            pools.add_attestation(conn, batch_id, verifier, statement, now)
+            attestation_id = pools.add_attestation(conn, batch_id, verifier, statement, now)
+            log_facts.log_facts(conn, "attestation", [attestation_id])
         return list_batches.shown(platform, "verifier", pools.batch(conn, batch_id))

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from backend.platform import Platform
 from backend.store import corrections, db, events
-from backend.usecases import ingest_events, post_deeds, recall_credits, settle_deeds
+from backend.usecases import ingest_events, log_facts, post_deeds, recall_credits, settle_deeds
 from backend.usecases.judge_events import Judged, Person
 from backend.usecases.settle_deeds import Change, Key, Settlement
 from rewards import ledger
@@ -70,6 +70,7 @@ def change_deeds(
     settlement = settle_deeds.settle_deeds(conn, platform.standard, new, change)
     firsts = {j.event_id: ingest_events.first_of(j, settlement, now) for j in new}
     corrections.add_corrections(conn, [_correction(s, now) for s in steps])
+    log_facts.log_facts(conn, "correction", [s.old.event_id for s in steps])
     post_deeds.post_deeds(conn, platform, new, settlement, firsts, client_id, now)
     unsettled = [s for s in steps if s.old.klass is None and s.old.person_id is not None]
     events.add_reverdicts(conn, [_refused(s, now) for s in unsettled])

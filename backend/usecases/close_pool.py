@@ -7,9 +7,9 @@ from typing import Any
 
 from backend.errors import Problem
 from backend.platform import Platform
-from backend.store import pools
-from backend.usecases import list_batches
-from rewards import pooling
+from backend.store import db, log, pools
+from backend.usecases import list_batches, log_deeds, log_facts
+from rewards import merkle, pooling
 from rules.model import Approval
 
 NOTHING = "池中没有可入池的行为（需要入池授权、合作方放弃声明，证据为 order 或 device）· no deed here may be pooled: it takes the person's consent, the partner's waiver, and evidence `order` or `device`"  # noqa: E501
@@ -44,7 +44,26 @@ def close_pool(platform: Platform, pool_id: str, closed_by: str, now: datetime) 
         )
         if batch_id is None:
             raise Problem("conflict", NOTHING)
+        _log_batch(conn, batch_id)
         return list_batches.shown(platform, "operator", pools.batch(conn, batch_id))
+
+
+def _log_batch(conn: db.Connection, batch_id: int) -> None:
+    """A tree over the leaf hashes of the batch's deeds, and its root in the log. Raises Problem conflict."""
+    batch = pools.batch(conn, batch_id)
+    hashes = log.member_hashes(conn, batch_id)
+    assert batch is not None
+    log_deeds.check_logged(batch["deeds"], len(hashes))
+    level, tiles, below = 0, [], [merkle.leaf_hash(one) for one in hashes]
+    while below:
+        parts = [below[at : at + merkle.TILE_WIDTH] for at in range(0, len(below), merkle.TILE_WIDTH)]
+        firsts = hashes[:: merkle.TILE_WIDTH] if level == 0 else [part[0] for part in parts]
+        tiles += [(batch_id, level, at, firsts[at], b"".join(part)) for at, part in enumerate(parts)]
+        below = [merkle.tree_root(part) for part in parts if len(part) == merkle.TILE_WIDTH]
+        level += 1
+    log.add_batch_tree(conn, batch_id, len(hashes), merkle.tree_root([merkle.leaf_hash(one) for one in hashes]))
+    log.add_batch_tiles(conn, tiles)
+    log_facts.log_facts(conn, "close", [batch_id])
 
 
 def read_pool_id(pool_id: str) -> pooling.PoolKey:

@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import credits, db, events, pools
-from backend.usecases import list_batches
+from backend.usecases import list_batches, log_facts
 from rewards import ledger, pooling, serials
 
 
@@ -46,6 +46,7 @@ def issue_credits(
             issued_by=issued_by,
         )
         _mint(conn, batch_id, minting, now)
+        log_facts.log_facts(conn, "issue", [batch_id])
         return list_batches.shown(platform, "operator", pools.batch(conn, batch_id))
 
 

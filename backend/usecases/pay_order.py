@@ -17,6 +17,7 @@ from backend.platform import Platform
 from backend.store import credits, db, events, money, orders
 from backend.usecases import (
     answer_once,
+    log_facts,
     move_credits,
     publish_terms,
     refund_order,
@@ -159,6 +160,7 @@ def _take(
     shares = publish_terms.shares_on(conn, platform, today)
     orders.set_paid(conn, order_id, now, now + timedelta(days=days), shares)
     orders.add_step(conn, order_id, "paid", at=now, by=by, detail=told)
+    log_facts.log_facts(conn, "sale", [order_id])
     figures = {"order": order_id, "quantity_g": order["quantity_g"], "amount_fen": order["amount_fen"]}
     tell_client.tell_client(conn, client_id, "order.paid", figures, now)
 

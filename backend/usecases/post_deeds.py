@@ -10,11 +10,11 @@ from typing import Any
 from backend import auth
 from backend.platform import Platform
 from backend.store import cases, db, events, notices
-from backend.usecases import tell_client
+from backend.usecases import log_deeds, tell_client
 from backend.usecases.judge_events import Judged
 from backend.usecases.settle_deeds import DeedChange, Settlement
 from rewards import ledger
-from rules.model import IN_REVIEW
+from rules.model import IN_REVIEW, Pack
 
 
 def post_deeds(
@@ -30,7 +30,9 @@ def post_deeds(
     cases.open_cases(conn, held, "held", "platform", "held at reception", now)
     cases.open_cases(conn, settlement.squatted, "held", "platform", "the number's own issuer says otherwise", now)
     versions = events.find_deed_versions(conn, [c.deed_id for c in settlement.deeds if c.deed_id not in new])
-    events.add_deeds(conn, [_deed(platform, c, versions.get(c.deed_id, 0) + 1, now) for c in settlement.deeds])
+    numbered = [(c, versions.get(c.deed_id, 0) + 1, _pack(platform, c).gas_basis) for c in settlement.deeds]
+    events.add_deeds(conn, [_deed(platform, c, version, now) for c, version, _ in numbered])
+    log_deeds.log_deeds(conn, numbered)
     events.add_transfers(conn, [t for c in settlement.deeds for t in _transfers(c, now)])
     for reporter, told in _changes(settlement).items():
         body = {
@@ -87,14 +89,18 @@ def _reverdict(event_id: int, settlement: Settlement, now: datetime) -> tuple[An
 
 
 def _deed(platform: Platform, change: DeedChange, version: int, now: datetime) -> tuple[Any, ...]:
-    h = change.holder
-    pack = platform.standard.pack_version(h.record.pack, h.pack_version)
-    assert pack is not None
+    h, pack = change.holder, _pack(platform, change)
     return (
         change.deed_id, version, h.account, h.started_at, change.ended_at, h.klass, pack.code, pack.version,
         pack.gas_basis, h.region, h.record.day.replace(day=1), h.evidence, h.record.event_id, h.record.client_id,
         change.reduction_mg, change.points, change.stands, now,
     )  # fmt: skip
+
+
+def _pack(platform: Platform, change: DeedChange) -> Pack:
+    pack = platform.standard.pack_version(change.holder.record.pack, change.holder.pack_version)
+    assert pack is not None
+    return pack
 
 
 def _transfers(change: DeedChange, now: datetime) -> Iterable[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
 from backend.store import clients, db, money
-from backend.usecases import answer_once, tell_client
+from backend.usecases import answer_once, log_facts, tell_client
 from rewards import sharing
 
 
@@ -30,8 +30,10 @@ def publish_terms(
 
     def work(conn: db.Connection) -> answer_once.Answer:
         by = request.client_id
-        if not money.add_terms(conn, from_on=terms["from_on"], shares_ppm=shares, note=terms["note"], at=now, by=by):
+        terms_id = money.add_terms(conn, from_on=terms["from_on"], shares_ppm=shares, note=terms["note"], at=now, by=by)
+        if terms_id is None:
             raise Problem("conflict", "该日已有条款 · terms for that day have been published")
+        log_facts.log_facts(conn, "terms", [terms_id])
         told = {"from_on": terms["from_on"].isoformat(), **{f"{pot}_ppm": terms[f"{pot}_ppm"] for pot in sharing.POTS}}
         rows = [
             (c["client_id"], "terms.published", told) for c in clients.list_clients(conn)

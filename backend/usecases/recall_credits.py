@@ -14,7 +14,7 @@ from datetime import datetime
 
 from backend.platform import Platform
 from backend.store import credits, db, notices, recalls
-from backend.usecases import amend_batch, move_credits, tell_client
+from backend.usecases import amend_batch, log_facts, move_credits, tell_client
 from rewards import ledger, recalling
 
 
@@ -71,7 +71,7 @@ def recall_all(conn: db.Connection, platform: Platform, lowered: Sequence[Lowere
     if not {s.batch_id for plan in plans for s in plan.taken} <= locked:
         raise db.ClaimLost
     rows = [(one.batch_id, one.deed_id, one.recalled_mg, causes.get(one.deed_id, "")) for one in lowered]
-    recalls.add_recalls(conn, rows, now)
+    log_facts.log_facts(conn, "recall", recalls.add_recalls(conn, rows, now))
     return [_carry_out(conn, platform, plan, rises[plan.state.batch_id], now) for plan in plans]
 
 
@@ -155,3 +155,4 @@ def _cancel(conn: db.Connection, batch_id: int, source: recalling.Source, made_b
         conn, blocks, source.quantity_g, ledger.CANCELLED, str(number),
         reason=recalling.reason(source.batch_id, batch_id), ref_id=batch_id, at=now,
     )  # fmt: skip
+    log_facts.log_facts(conn, "cancellation", [number])

@@ -18,6 +18,7 @@ from backend.store import credits, db, events, money, orders, pools
 from backend.usecases import (
     answer_once,
     invoice_order,
+    log_facts,
     move_credits,
     recall_credits,
     release_credits,
@@ -60,7 +61,8 @@ def refund_order(
         payment = money.taken_payment(conn, order_id)
         assert payment is not None
         parts = [(ledger.BATCH_INCOME, line["batch"], line["amount_fen"]) for line in order["lines"]]
-        ask_back(conn, payment["payment_id"], order_id, parts, reason, request.client_id, now)
+        refund_id = ask_back(conn, payment["payment_id"], order_id, parts, reason, request.client_id, now)
+        log_facts.log_facts(conn, "refund", [refund_id])
         invoice_order.answer_refund(conn, order_id, now)
         recall_credits.cover_from_unsold(conn, platform, batches, now)
         return show_order.shown(platform, orders.order(conn, order_id, company), now)

@@ -10,7 +10,15 @@ from backend import auth, queue
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
 from backend.store import credits, db, orders, pools, retirements
-from backend.usecases import answer_once, declare_partner, list_batches, move_credits, review_entity, tell_client
+from backend.usecases import (
+    answer_once,
+    declare_partner,
+    list_batches,
+    log_facts,
+    move_credits,
+    review_entity,
+    tell_client,
+)
 from rewards import certificates, ledger, retirement, serials
 
 _NAMES = ("name", "name_en", "uscc")
@@ -47,7 +55,9 @@ def retire_credits(
         orders.make_final(conn, request.client_id, moved, now)
         told = {"certificate": number, "quantity_g": wish["quantity_g"]}
         tell_client.tell_client(conn, request.client_id, "credits.retired", told, now)
-        return _certify(conn, platform, request.client_id, number, asked, moved, waiting, now)
+        certified = _certify(conn, platform, request.client_id, number, asked, moved, waiting, now)
+        log_facts.log_facts(conn, "retirement", [retirement_id])
+        return certified
 
     answer = answer_once.answer_once(platform, request, now, work)
     enqueue_rendering(platform, answer["certificate"]["number"])
@@ -174,7 +184,7 @@ def _certify(
         url=f"{platform.settings.public_url}/v1/certificates/{number}",
         waiting=waiting,
     )
-    canonical, key = certificates.canonical(body), platform.keys[0]
+    canonical, key = certificates.canonical(body), platform.proof_keys[0]
     signature = auth.sign(key, canonical)
     retirements.add_certificate(conn, number, canonical.decode(), key.kid, key.algorithm, signature)
     return {"certificate": body, "signature": {"kid": key.kid, "alg": key.algorithm, "value": signature}}

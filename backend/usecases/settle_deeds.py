@@ -66,6 +66,7 @@ class DeedChange:
     before: Known | None  # the former holder; None: a new deed
     before_mg: int
     before_points: int
+    members: Sequence[tuple[Known, Outcome]]  # its records and what of them is credited, by start
 
 
 @dataclass(slots=True)
@@ -173,7 +174,8 @@ def _entry(j: Judged) -> Known:
     assert j.record and j.klass and j.pack and j.region and j.evidence and j.person_id is not None  # noqa: PT018
     return Known(
         j.record, j.person_id, j.person_id, j.klass.code, j.evidence, j.message.started_at, j.message.ended_at,
-        j.pack.version, j.region.code, j.region.timezone, "", "", None, None, 0, 0, 0, None,
+        j.pack.version, j.region.code, j.region.timezone, "", "", None, None, 0, 0, 0, None, events.as_json(j.facts),
+        j.pack.content_sha256,
     )  # fmt: skip
 
 
@@ -336,20 +338,16 @@ class _Settling:
         return deed_of.get(outcome.stands, self.entries[outcome.stands].deed_id)
 
     def _note_deeds(self, deed_of: Mapping[int, int], vacant: Iterable[int], result: Settlement) -> None:
-        """A version for each deed whose holder, end or amount is not what the books say."""
+        """A version for each deed whose holder, records or amounts are not what the books say."""
         now, before = self._members_now(deed_of), self._members_before()
         for event_id, deed_id in deed_of.items():
             holder, was = self.entries[event_id], before.get(deed_id, [])
-            mg, points = (
-                sum(column) for column in zip(*((o.reduction_mg, o.points) for _, o in now[deed_id]), strict=True)
-            )
-            ended_at = max(e.ended_at for e, _ in now[deed_id])
-            if _same(was, holder, mg, points, ended_at):
-                continue
-            result.deeds.append(_deed_change(deed_id, holder, ended_at, True, mg, points, was))
+            members = sorted(now[deed_id], key=lambda m: (m[0].started_at, m[0].record.event_id))
+            if not _same(was, holder, members):
+                result.deeds.append(_deed_change(deed_id, holder, members, was))
         for deed_id in vacant:
             was = before[deed_id]
-            result.deeds.append(_deed_change(deed_id, _holder(was), _holder(was).ended_at, False, 0, 0, was))
+            result.deeds.append(_deed_change(deed_id, _holder(was), (), was))
 
     def _members_now(self, deed_of: Mapping[int, int]) -> dict[int, list[tuple[Known, Outcome]]]:
         """deed -> its events and their amounts; those of other days as they are in the books."""
@@ -359,7 +357,7 @@ class _Settling:
             entry, head = self.entries[event_id], outcome.stands
             if outcome.verdict != CREDITED or head is None or head not in deed_of:
                 continue
-            if event_id not in affected:
+            if event_id not in affected or entry.record.fixed_mg is not None:
                 outcome = Outcome(CREDITED, entry.code, head, entry.reduction_mg, entry.points)
             members[deed_of[head]].append((entry, outcome))
         return members
@@ -386,19 +384,22 @@ def _holder(members: Sequence[Known]) -> Known:
     return next((m for m in members if m.stands == m.record.event_id), members[0])
 
 
-def _same(was: Sequence[Known], holder: Known, mg: int, points: int, ended_at: datetime) -> bool:
+def _same(was: Sequence[Known], holder: Known, members: Sequence[tuple[Known, Outcome]]) -> bool:
     if not was or _holder(was).record.event_id != holder.record.event_id:
         return False
-    totals = (sum(m.reduction_mg for m in was), sum(m.points for m in was), max(m.ended_at for m in was))
-    return totals == (mg, points, ended_at)
+    before = {(k.record.event_id, k.code, k.reduction_mg, k.points) for k in was}
+    return before == {(k.record.event_id, o.code, o.reduction_mg, o.points) for k, o in members}
 
 
 def _deed_change(
-    deed_id: int, holder: Known, ended_at: datetime, stands: bool, mg: int, points: int, was: Sequence[Known]
+    deed_id: int, holder: Known, members: Sequence[tuple[Known, Outcome]], was: Sequence[Known]
 ) -> DeedChange:
+    """members: none where the deed no longer stands."""
+    ended_at = max((k.ended_at for k, _ in members), default=holder.ended_at)
+    mg, points = sum(o.reduction_mg for _, o in members), sum(o.points for _, o in members)
     before_mg, before_points = sum(m.reduction_mg for m in was), sum(m.points for m in was)
     former = _holder(was) if was else None
-    return DeedChange(deed_id, holder, ended_at, stands, mg, points, former, before_mg, before_points)
+    return DeedChange(deed_id, holder, ended_at, bool(members), mg, points, former, before_mg, before_points, members)
 
 
 def _reach(standard: Standard, klass: str) -> int:

@@ -13,7 +13,7 @@ import structlog
 
 from backend.platform import Platform
 from backend.store import clients, credits, db, events, money
-from backend.usecases import tell_client
+from backend.usecases import log_facts, tell_client
 from rewards import ledger, sharing
 
 log = structlog.get_logger()
@@ -78,6 +78,7 @@ def _settle(
         conn, settlement_id, paid, batch_id=batch_id, ordinal=so_far["ordinal"] + 1,
         income_fen=sum(fen for fen, _ in sales), people=people, is_last=so_far["is_last"], at=now, by=by,
     )  # fmt: skip
+    log_facts.log_facts(conn, "settlement", [settlement_id])
     _tell(conn, batch_id, settlement_id, partners, now)
     return {"settlement": settlement_id, "batch": batch_id, "people": people, "is_last": so_far["is_last"]} | {
         f"{pot}_fen": getattr(paid, pot) for pot in sharing.POTS

@@ -11,20 +11,31 @@ from backend import auth
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import db, recalls, retirements
+from backend.usecases import show_log
 from rewards import certificates, recalling, serials
 
 
 def show_certificate(platform: Platform, number: str) -> dict[str, Any]:
     """The certificate as it was signed, and what was recalled of its batches since. Raises Problem not_found.
 
-    {"certificate": {...}, "signature": {kid, alg, value}, "amendments": [{"amendment": {...}, "signature": {...}}]}.
+    {"certificate": {...}, "signature": {kid, alg, value}, "log": {entry, proof} or None, "amendments": [{"amendment",
+    "signature", "log"}]}; the formats stand in rewards/PROOFS.md.
     """
     with platform.db.transaction(snapshot=True) as conn:
-        row = retirements.certificate(conn, number) if certificates.is_number(number) else None
-        if row is None:
-            raise Problem("not_found", "没有这个编号的证书 · there is no certificate of this number")
-        amendments = [_signed(r, "amendment") for r in recalls.amendments(conn, number)]
-    return _signed(row, "certificate") | {"amendments": amendments}
+        return signed_certificate(conn, number)
+
+
+def signed_certificate(conn: db.Connection, number: str) -> dict[str, Any]:
+    """The same within a transaction."""
+    row = retirements.certificate(conn, number) if certificates.is_number(number) else None
+    if row is None:
+        raise Problem("not_found", "没有这个编号的证书 · there is no certificate of this number")
+    amendments = [
+        _signed(r, "amendment") | {"log": show_log.proof_of(conn, "amendment", r["amendment_id"])}
+        for r in recalls.amendments(conn, number)
+    ]
+    logged = show_log.proof_of(conn, "retirement", row["retirement_id"])
+    return _signed(row, "certificate") | {"log": logged, "amendments": amendments}
 
 
 def _signed(row: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -44,29 +55,36 @@ def verify_certificate(
     certificate: dict[str, Any],
     signature: dict[str, str],
     amendments: Sequence[dict[str, Any]] = (),
+    log: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """{valid, number, checks, amendments}: signed by this platform, the same as in its books, its serials retired under
     its number, and any amendments given with it signed and known too; `amendments` are the numbers of those there are.
+    It is valid before it has its place in the log; a `log` given with it must be that place's.
     """
     named = certificate.get("number")
     number = named if isinstance(named, str) and certificates.is_number(named) else None
     checks = {"signature": _is_signed(platform, certificate, signature), "known": False, "serials_retired": False}
+    leaf = None
     made: list[str] = []
     if number:
         with platform.db.transaction(snapshot=True) as conn:
             row = retirements.certificate(conn, number)
             retired = retirements.retired_spans(conn, number)
             made = [json.loads(r["canonical"])["number"] for r in recalls.amendments(conn, number)]
+            leaf = show_log.proof_of(conn, "retirement", row["retirement_id"]) if row else None
         checks["known"] = row is not None and json.loads(row["canonical"]) == certificate
         checks["serials_retired"] = bool(retired) and _spans(certificate) == retired
     with platform.db.transaction(snapshot=True) as conn:
         checks["amendments"] = all(_is_amendment(conn, platform, **given) for given in amendments)
-    return {"valid": all(checks.values()), "number": number, "checks": checks, "amendments": made}
+    valid = all(checks.values()) and (log is None or (leaf is not None and leaf["entry"] == log["entry"]))
+    checks["logged"] = leaf is not None
+    return {"valid": valid, "number": number, "checks": checks, "amendments": made}
 
 
 def _is_amendment(
-    conn: db.Connection, platform: Platform, amendment: dict[str, Any], signature: dict[str, str]
-) -> bool:
+    conn: db.Connection, platform: Platform, amendment: dict[str, Any], signature: dict[str, str],
+    log: dict[str, str] | None = None,
+) -> bool:  # fmt: skip
     """True for what this platform signed as an amendment and has in its books, superseded within its day or not."""
     if amendment.get("kind") != recalling.KIND or not _is_signed(platform, amendment, signature):
         return False
@@ -79,7 +97,11 @@ def _is_signed(platform: Platform, certificate: dict[str, Any], signature: dict[
         canonical = certificates.canonical(certificate)
     except (ValueError, RecursionError):
         return False
-    named = [key for key in platform.keys if (key.kid, key.algorithm) == (signature["kid"], signature["alg"])]
+    named = [
+        key
+        for key in (*platform.proof_keys, *platform.keys)
+        if (key.kid, key.algorithm) == (signature["kid"], signature["alg"])
+    ]
     return any(auth.is_signed(key, canonical, signature["value"]) for key in named)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
 from backend.store import companies, credits, db, orders, pools
-from backend.usecases import answer_once, move_credits, retire_credits, tell_client
+from backend.usecases import answer_once, log_facts, move_credits, retire_credits, tell_client
 from rewards import ledger, serials
 
 
@@ -45,6 +45,7 @@ def transfer_credits(
             )
             raise Problem("own_boundary", text)
         orders.make_final(conn, request.client_id, moved, now)
+        log_facts.log_facts(conn, "transfer", [transfer_id])
         told = {"transfer": transfer_id, "quantity_g": wish["quantity_g"], "serials": _serials(conn, moved)}
         if to:
             tell_client.tell_client(conn, to, "credits.received", told | {"from": request.client_id}, now)

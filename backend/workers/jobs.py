@@ -13,7 +13,7 @@ from rq import Worker
 
 from backend import config, logs, queue
 from backend.platform import Platform
-from backend.usecases import deliver_messages, render_certificate
+from backend.usecases import deliver_messages, render_certificate, sequence_log
 
 
 @cache
@@ -32,6 +32,11 @@ def render(number: str) -> None:
 def deliver() -> None:
     """Deliver what waits in the outbox."""
     deliver_messages.deliver_messages(platform(), datetime.now(UTC))
+
+
+def sequence() -> None:
+    """Give what waits its place in the log."""
+    sequence_log.sequence_log(platform(), datetime.now(UTC))
 
 
 def work(*, burst: bool = False) -> None:

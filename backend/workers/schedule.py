@@ -25,6 +25,7 @@ from backend.usecases import (
     refund_order,
     release_credits,
     retire_credits,
+    sequence_log,
     settle_sales,
 )
 
@@ -69,6 +70,13 @@ def ask_for_deliveries(platform: Platform, now: datetime) -> int:
     return int(queue.enqueue(platform.redis, "backend.workers.jobs.deliver", "deliver"))
 
 
+def ask_to_sequence(platform: Platform, now: datetime) -> int:
+    """Ask a worker to give what waits its place in the log."""
+    if not sequence_log.is_due(platform):
+        return 0
+    return int(queue.enqueue(platform.redis, "backend.workers.jobs.sequence", "sequence"))
+
+
 def settle(platform: Platform, now: datetime) -> int:
     """Share out what sales brought; batches whose time it is."""
     return len(settle_sales.settle_sales(platform, now))
@@ -76,6 +84,7 @@ def settle(platform: Platform, now: datetime) -> int:
 
 # How often, and what.
 ROUND: tuple[tuple[timedelta, Callable[[Platform, datetime], int]], ...] = (
+    (timedelta(seconds=2), ask_to_sequence),
     (timedelta(seconds=3), ask_for_deliveries),
     (timedelta(seconds=15), expire_orders),
     (timedelta(seconds=15), ask_for_renderings),

@@ -28,7 +28,8 @@ def signed(batches: int = 1, spans: int = 1, demonstration: bool = True, **more:
     sources = [
         certificates.Source(
             7 + i, "420100", "武汉市", "Wuhan", "plastic_substitution", "1.0.0", "减少一次性塑料制品",
-            "Plastic substitution", True, demonstration, "CO2e", date(2026, 6, 1), "华测认证", "limited", 120, 0,
+            "Plastic substitution", True, demonstration, "CO2e", date(2026, 6, 1), "华测认证", "limited",
+            120, 300, bytes(32), 0,
             [Span(1 + 10 * k, 5 + 10 * k) for k in range(spans)],
         )
         for i in range(batches)

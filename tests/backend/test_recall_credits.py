@@ -260,7 +260,7 @@ def test_a_certificate_stays_as_it_was_signed_and_amendments_stand_beside_it(mar
     number, http = signed["certificate"]["number"], market.stage.http
     render_certificate.render_certificate(market.platform, number, datetime.now(UTC))
     pdf = http.get(f"/v1/certificates/{number}.pdf").data
-    assert ok(http.get(f"/v1/certificates/{number}"), 200) == signed | {"amendments": []}
+    assert ok(http.get(f"/v1/certificates/{number}"), 200) == signed | {"log": None, "amendments": []}
 
     market.lowered((lost, 50_000))
     shown = ok(http.get(f"/v1/certificates/{number}.json"), 200)

@@ -121,12 +121,12 @@ def test_the_same_retirement_asked_for_twice_is_done_once(market: Market) -> Non
 def test_anybody_can_look_a_certificate_up_and_check_it(market: Market) -> None:
     signed = market.retired(600)
     number = signed["certificate"]["number"]
-    assert ok(market.stage.http.get(f"/v1/certificates/{number}"), 200) == signed | {"amendments": []}
-    assert ok(market.stage.http.get(f"/v1/certificates/{number}.json"), 200) == signed | {"amendments": []}
+    assert ok(market.stage.http.get(f"/v1/certificates/{number}"), 200) == signed | {"log": None, "amendments": []}
+    assert ok(market.stage.http.get(f"/v1/certificates/{number}.json"), 200) == signed | {"log": None, "amendments": []}
     checked = ok(market.stage.http.post("/v1/certificates/verify", json=signed), 200)
     assert checked == {
         "valid": True, "number": number, "amendments": [],
-        "checks": {"signature": True, "known": True, "serials_retired": True, "amendments": True},
+        "checks": {"signature": True, "known": True, "serials_retired": True, "logged": False, "amendments": True},
     }  # fmt: skip
     for name in ("TPH-C-2026-999999", "nonsense", "TPH-C-2026-000001%00", "1"):
         refused(market.stage.http.get(f"/v1/certificates/{name}"), 404, "not_found")
@@ -153,7 +153,7 @@ def test_a_certificate_that_was_changed_is_found_out(market: Market) -> None:
         assert not answer["valid"]
         return dict(answer["checks"])
 
-    unknown = {"signature": False, "known": False, "serials_retired": False, "amendments": True}
+    unknown = {"signature": False, "known": False, "serials_retired": False, "logged": False, "amendments": True}
     assert checks(quantity_g=6000) == unknown | {"serials_retired": True}
     assert checks(serials=["TPH-310000-cycling-202606-1-1-900"])["serials_retired"] is False
     assert checks(number="TPH-C-2026-999999") == unknown

@@ -36,6 +36,7 @@ def test_an_amendment_says_what_was_recalled_what_replaced_it_and_what_is_owed()
     body = recalling.amendment(
         batch_id=7, made_on=date(2026, 11, 20), version=2, made_at=datetime(2026, 11, 20, 4, tzinfo=UTC),
         issuer="https://tanpuhui.example.org", recalled_mg=8_200, before_mg=1_000, owed_g=2, cancelled=[other],
+        previous_sha256=None,
     )  # fmt: skip
     assert (body["number"], body["made_at"]) == ("TPH-A-000007-20261120-2", "2026-11-20T04:00:00Z")
     assert (body["recalled_mg"], body["recalled_in_all_mg"], body["recalled_in_all_g"]) == (7_200, 8_200, 9)

@@ -95,7 +95,8 @@ select e.event_id, w.person_id, e.person_id, e.class, e.evidence, e.client_id, e
        coalesce(r.verdict, e.verdict), coalesce(r.code, e.code),
        case when r.event_id is null then e.stands_event else r.stands_event end,
        case when r.event_id is null then e.deed_id else r.deed_id end,
-       coalesce(r.reduction_mg, e.reduction_mg), coalesce(r.points, e.points), coalesce(r.version, 0), m.batch_id
+       coalesce(r.reduction_mg, e.reduction_mg), coalesce(r.points, e.points), coalesce(r.version, 0), m.batch_id,
+       encode(e.pack_sha256, 'hex')
 from unnest(%(people)s::bigint[], %(accounts)s::bigint[], %(classes)s::text[], %(froms)s::timestamptz[],
             %(untils)s::timestamptz[]) as w (person_id, account, class, from_at, until_at)
 cross join lateral (

@@ -62,28 +62,11 @@ left join lateral (
 ) s on true
 order by p.started_at desc, p.event_id desc
 
--- name: deed_records
--- The person's records that are credited as one standing deed, by time, each with the pack that judged it.
-with standing as (
-  select * from (
-    select d.* from deed d where d.deed_id = %(deed_id)s and d.person_id = %(person_id)s order by d.version desc limit 1
-  ) last where last.stands
-)
-select e.started_at, e.ended_at, e.region, e.day, e.evidence, e.facts, e.measured_mg, e.cap_mg, e.cap_points, v.content_sha256,
-       v.pack_json, coalesce(r.code, e.code) as code, coalesce(r.reduction_mg, e.reduction_mg) as reduction_mg,
-       coalesce(r.points, e.points) as points
-from standing d
-join event e on e.person_id = d.person_id and e.class = d.class
-  and e.started_at between d.started_at - interval '2 days' and d.ended_at + interval '2 days'
-left join lateral (
-  select * from reverdict r
-  where r.event_id = e.event_id and r.person_id = e.person_id
-  order by r.version desc limit 1
-) r on true
-join pack_version v on v.content_sha256 = encode(e.pack_sha256, 'hex')
-where coalesce(r.verdict, e.verdict) = 'credited'
-  and case when r.event_id is null then e.deed_id else r.deed_id end = d.deed_id
-order by e.started_at, e.event_id
+-- name: deed_version
+-- Of a standing deed of the person the version that counts, the batch's where it is in one, and the batch.
+select d.deed_id, coalesce(m.version, d.version) as version, m.batch_id
+from current_deed d left join batch_member m using (deed_id)
+where d.deed_id = %(deed_id)s and d.person_id in (select same_person(%(person_id)s))
 
 -- name: pack_json
 select pack_json from pack_version where content_sha256 = %(sha256)s

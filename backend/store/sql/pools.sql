@@ -101,6 +101,7 @@ insert into attestation (batch_id, verifier, decision, assurance, materiality_pp
                          adjustment_mg, attested_at)
 values (%(batch_id)s, %(verifier)s, %(decision)s, %(assurance)s, %(materiality_ppm)s, %(sample)s, %(findings)s,
         %(independence)s, %(adjustment_mg)s, %(attested_at)s)
+returning attestation_id
 
 -- name: hold_issues_out
 -- One issue at a time: the remainder of a series is carried once.

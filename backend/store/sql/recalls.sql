@@ -46,6 +46,7 @@ insert into recall (batch_id, deed_id, recalled_mg, cause, made_at)
 select m.batch_id, m.deed_id, k.mg, k.cause, %(at)s
 from unnest(%(batches)s::bigint[], %(deeds)s::bigint[], %(mgs)s::bigint[], %(causes)s::text[]) as k (batch_id, deed_id, mg, cause)
 join batch_member m using (batch_id, deed_id)
+returning recall_id
 
 -- name: set_state
 insert into batch_recall (batch_id, recalled_mg, owed_g) values (%(batch_id)s, %(recalled_mg)s, %(owed_g)s)
@@ -100,10 +101,11 @@ select (select count(*) from amendment where batch_id = %(batch_id)s and made_on
 -- name: add_amendment
 insert into amendment (batch_id, made_on, version, canonical, kid, algorithm, signature, made_at)
 values (%(batch_id)s, %(made_on)s, %(version)s, %(canonical)s, %(kid)s, %(algorithm)s, %(signature)s, %(at)s)
+returning amendment_id
 
 -- name: amendments
 -- The amendments of a certificate's batches: the last of each day.
-select distinct on (a.made_on, a.batch_id) a.canonical, a.kid, a.algorithm, a.signature
+select distinct on (a.made_on, a.batch_id) a.amendment_id, a.canonical, a.kid, a.algorithm, a.signature
 from amendment a
 where a.batch_id in (select c.batch_id from credit_block c
                      where c.account = 'retired' and c.owner = %(number)s and c.superseded_at is null)

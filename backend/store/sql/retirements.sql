@@ -10,8 +10,9 @@ values (%(retirement_id)s, %(number)s, %(client_id)s, %(quantity_g)s, %(request)
 -- name: sources
 -- What a certificate says of each batch that gives grams to a retirement.
 select b.batch_id, b.region, b.pack_code, b.pack_version, b.provisional, b.demonstration, b.gas_basis, b.vintage_month,
-       b.people, c.name as verifier, a.assurance
+       b.people, b.deeds, t.members_root, c.name as verifier, a.assurance
 from batch b
+left join batch_tree t using (batch_id)
 join attestation a on a.batch_id = b.batch_id and a.decision = 'attested'
 join client c on c.client_id = a.verifier
 where b.batch_id = any(%(batches)s::bigint[])
@@ -25,7 +26,12 @@ insert into certificate (number, canonical, kid, algorithm, signature)
 values (%(number)s, %(canonical)s, %(kid)s, %(algorithm)s, %(signature)s)
 
 -- name: certificate
-select canonical, kid, algorithm, signature from certificate where number = %(number)s
+select r.retirement_id, c.canonical, c.kid, c.algorithm, c.signature
+from certificate c join retirement r using (number) where number = %(number)s
+
+-- name: numbers
+select distinct owner from credit_block
+where batch_id = %(batch_id)s and account = 'retired' and superseded_at is null order by owner limit %(limit)s
 
 -- name: retired_spans
 select batch_id, lower(serials) as first, upper(serials) - 1 as last
