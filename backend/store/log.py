@@ -1,4 +1,4 @@
-"""Statements of the log: what waits, leaves, tiles, heads, cosignatures; and the facts that it tells."""
+"""Statements of the log: what waits, leaves, tiles, heads, cosignatures; what opens deeds; the trees of batches."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 from backend.store import db, statements
 
 SQL = statements.of("log")
-FACTS = statements.of("facts")
-KINDS = tuple(FACTS)  # of facts; deeds and keys are told in their own way
 
 Pending = tuple[str, int, int, bytes]  # kind, ref_id, ref_no, entry
 
@@ -18,11 +16,6 @@ Pending = tuple[str, int, int, bytes]  # kind, ref_id, ref_no, entry
 def add_pending(conn: db.Connection, leaves: Sequence[Pending]) -> None:
     """Leaves that wait for their place, in this order."""
     db.copy(conn, SQL["add_pending"], leaves)
-
-
-def facts(conn: db.Connection, kind: str, ids: Sequence[int] | None) -> list[dict[str, Any]]:
-    """{ref_id, ref_no, salt, public, row} of facts of a kind, by id; None: all."""
-    return db.dicts(conn, FACTS[kind], ids=None if ids is None else list(ids))
 
 
 def add_erasure(conn: db.Connection, leaves: int, at: datetime) -> int:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from backend.store import db, log
+from backend.store import db, facts, log
 from rewards import leaves
 
 
 def log_facts(conn: db.Connection, kind: str, ids: Sequence[int]) -> None:
     """Log facts of a kind (a name in store/sql/facts.sql), just written. Raises ValueError when one is not there."""
-    rows = {row["ref_id"]: row for row in log.facts(conn, kind, ids)} if ids else {}
+    rows = {row["ref_id"]: row for row in facts.facts(conn, kind, ids)} if ids else {}
     if rows.keys() != set(ids):
         raise ValueError(f"a {kind} to be logged is not there")
     log.add_pending(conn, [(kind, i, rows[i]["ref_no"], entry_of(kind, rows[i])) for i in ids])
