@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from backend.app import create_app
 from backend.embedded import process
+from backend.usecases import sequence_log
 from mobile_mock import server
 from mobile_mock.phone import pages
 from rules import reasons
@@ -188,9 +192,28 @@ def test_a_deed_opens_with_its_facts_and_closes_again(page: Page) -> None:
     expect(page.locator("[data-page=deeds]")).to_be_visible()
     page.locator(".deeds [data-deed]", has_text="回收").first.click()
     expect(detail).to_contain_text("310 g")
+    expect(detail.locator("#proof")).to_be_visible()
     picture(page, "deed-credited-zh")
     page.go_back()
     expect(page.locator(".deeds [data-deed]")).to_have_count(20)
+
+
+def test_a_receipt_is_kept_on_the_phone_once_its_deed_is_in_the_log(city: City, page: Page, tmp_path: Path) -> None:
+    log_in(page, "union-lin")
+    sequence_log.sequence_log(city.stage.platform, datetime.now(UTC))
+    open_tab(page, "deeds")
+    page.locator(".deeds [data-deed]", has_text="回收").first.click()
+    detail = page.locator("[data-page=deed]")
+    expect(detail.locator("#proof")).to_have_text(re.compile(r"公开日志第 \d+ 条，共 \d+ 条"))
+    detail.locator("#save-receipt").scroll_into_view_if_needed()
+    picture(page, "deed-proof-zh")
+    with page.expect_download() as saved:
+        detail.locator("#save-receipt").click()
+    saved.value.save_as(tmp_path / "receipt.json")
+    receipt = json.loads((tmp_path / "receipt.json").read_text("utf-8"))
+    assert receipt["format"] == "tanpuhui-receipt/2"
+    assert receipt["log"]["proof"].startswith("c2sp.org/tlog-proof@v1\n")
+    assert saved.value.suggested_filename == f"receipt-{receipt['deed']}.json"
 
 
 def open_verdict(page: Page, code: str) -> Locator:

@@ -85,6 +85,9 @@ export const me = () => call("/v1/me");
 export const points = (limit) => call(`/v1/me/points?limit=${limit}`);
 export const deedById = (id) => known.get(id);
 
+/** How a deed was measured, and what proves it; only its person is ever told. */
+export const receipt = (deed) => call(`/v1/me/deeds/${deed}/receipt`);
+
 /** Ask a person to look at a verdict. */
 export async function appeal(deed, words) {
   await call("/v1/me/appeals", { method: "POST", data: { event: Number(deed.id), words } });

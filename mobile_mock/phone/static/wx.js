@@ -109,6 +109,16 @@ function showModal({ title, content = "", editable, placeholderText = "", confir
   ask({ title, content, editable, placeholderText, confirmText, cancelText }).then(success);
 }
 
+/** Where the original writes into the phone's files, a browser saves a download. */
+function writeFile({ filePath, data, success }) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([data], { type: "application/json" }));
+  link.download = filePath.split("/").pop();
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  success?.();
+}
+
 function hideToast() {
   clearTimeout(toastTimer);
   document.getElementById("wx-toast")?.remove();
@@ -122,6 +132,8 @@ export const wx = {
   request,
   login,
   getRandomValues,
+  env: { USER_DATA_PATH: "wxfile://usr" },
+  getFileSystemManager: () => ({ writeFile }),
   showToast,
   hideToast,
   showModal,

@@ -1,6 +1,6 @@
-import { html, useState } from "../assets/preact.js";
-import { appeal, deedById } from "../api.js";
-import { clockLong, duration, factText, factTitle, massText, pick, problemText, ruleText, t, typeName, whole } from "../i18n.js";
+import { html, useEffect, useState } from "../assets/preact.js";
+import { appeal, deedById, receipt } from "../api.js";
+import { clockLong, duration, factText, fill, factTitle, massText, pick, problemText, ruleText, t, typeName, whole } from "../i18n.js";
 import { Icon, kindOf } from "../icons.js";
 import { wx } from "../wx.js";
 import { Badge, CO2, signed } from "./parts.js";
@@ -28,6 +28,33 @@ function Appeal({ deed }) {
     wx.showModal({ ...words, editable: true, success: ({ confirm, content }) => confirm && send(content.trim()) });
   return html`<div class="appeal"><button id="appeal" class="weui-btn weui-btn_default" onClick=${write}>${t("appeal")}</button>
     <p>${t("appealHint")}</p></div>`;
+}
+
+/** The number of an entry and of all entries, out of a proof as C2SP tlog-proof writes it. */
+function place(proof) {
+  const [head, checkpoint] = proof.split("\n\n", 2);
+  return { index: Number(head.split("\n")[1].split(" ")[1]) + 1, size: Number(checkpoint.split("\n")[1]) };
+}
+
+/** What proves the deed: its place in the public log, its batch, who used that up; and the receipt to keep. */
+function Proof({ deed }) {
+  const [shown, setShown] = useState(null);
+  useEffect(() => {
+    receipt(deed.deed).then(setShown, () => {}); // without it the page says what it said before
+  }, [deed.deed]);
+  if (!shown) return null;
+  const save = () => {
+    const filePath = `${wx.env.USER_DATA_PATH}/receipt-${deed.deed}.json`;
+    wx.getFileSystemManager().writeFile({ filePath, data: JSON.stringify(shown) });
+  };
+  const certificates = shown.batch?.certificates ?? [];
+  return html`<section id="proof" class="weui-form-preview card"><div class="weui-form-preview__bd">
+      <${Row} label=${t("inLog")}>${shown.log ? fill("logPlace", place(shown.log.proof)) : t("logWaits")}<//>
+      ${shown.batch && html`<${Row} label=${t("inBatch")}>${shown.batch.batch}<//>`}
+      ${certificates.length > 0 && html`<${Row} label=${t("retiredBy")}>${fill("retiredCount", { count: certificates.length })}<//>`}
+    </div></section>
+    <div class="appeal"><button id="save-receipt" class="weui-btn weui-btn_default" onClick=${save}>${t("saveReceipt")}</button>
+    <p>${t("receiptHint")}</p></div>`;
 }
 
 export function Deed({ query }) {
@@ -59,6 +86,7 @@ export function Deed({ query }) {
       ${deed.methodology && html`<${Row} label=${t("method")}>${pick(deed.methodology.name)} ${deed.methodology.version}${deed.methodology.status === "provisional" && html` <span class="badge badge_in_review">${t("provisional")}</span>`}<//>`}
       ${deed.deed && html`<${Row} label=${t("deedNumber")}>${deed.deed}<//>`}
     </div></section>
+    ${counted && html`<${Proof} deed=${deed} />`}
     <${Appeal} deed=${deed} />
   </div>`;
 }
