@@ -137,6 +137,16 @@ def unlogged_deeds(conn: db.Connection, after: tuple[int, int], limit: int) -> l
     return [(d, v) for d, v in db.rows(conn, SQL["unlogged_deeds"], deed_id=after[0], version=after[1], limit=limit)]
 
 
+def batches_without_tree(conn: db.Connection) -> list[int]:
+    """Those closed before there was a log."""
+    return [batch_id for (batch_id,) in db.rows(conn, SQL["batches_without_tree"])]
+
+
+def logged(conn: db.Connection, kind: str) -> set[int]:
+    """The facts of a kind that have a leaf, or wait for their place."""
+    return {ref_id for (ref_id,) in db.rows(conn, SQL["logged"], kind=kind)}
+
+
 def member_hashes(conn: db.Connection, batch_id: int) -> list[bytes]:
     """The leaf hashes of a batch's deeds, ascending."""
     return [one for (one,) in db.rows(conn, SQL["member_hashes"], batch_id=batch_id)]

@@ -44,12 +44,13 @@ def close_pool(platform: Platform, pool_id: str, closed_by: str, now: datetime) 
         )
         if batch_id is None:
             raise Problem("conflict", NOTHING)
-        _log_batch(conn, batch_id)
+        plant_tree(conn, batch_id)
+        log_facts.log_facts(conn, "close", [batch_id])
         return list_batches.shown(platform, "operator", pools.batch(conn, batch_id))
 
 
-def _log_batch(conn: db.Connection, batch_id: int) -> None:
-    """A tree over the leaf hashes of the batch's deeds, and its root in the log. Raises Problem conflict."""
+def plant_tree(conn: db.Connection, batch_id: int) -> None:
+    """The tree over the leaf hashes of a batch's deeds. Raises Problem conflict when one of them has no leaf."""
     batch = pools.batch(conn, batch_id)
     hashes = log.member_hashes(conn, batch_id)
     assert batch is not None
@@ -63,7 +64,6 @@ def _log_batch(conn: db.Connection, batch_id: int) -> None:
         level += 1
     log.add_batch_tree(conn, batch_id, len(hashes), merkle.tree_root([merkle.leaf_hash(one) for one in hashes]))
     log.add_batch_tiles(conn, tiles)
-    log_facts.log_facts(conn, "close", [batch_id])
 
 
 def read_pool_id(pool_id: str) -> pooling.PoolKey:

@@ -17,8 +17,6 @@ from backend.store import db, events, log
 from backend.usecases.settle_deeds import DeedChange
 from rewards import leaves
 
-ADOPTED_AT_ONCE = 2000
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -113,16 +111,6 @@ def stored(conn: db.Connection, deeds: Sequence[tuple[int, int]]) -> dict[tuple[
     rows = [row for row in log.deed_versions(conn, deeds) if row["salt"] is not None]
     found = [opened(row, records[row["deed_id"], row["version"]]) for row in rows]
     return {(one.deed_id, one.version): one for one in found}
-
-
-def adopt_deeds(conn: db.Connection) -> int:
-    """Log the deeds that were judged before there was a log; how many versions. Once, when a platform is upgraded."""
-    adopted, after = 0, (0, 0)
-    while found := log.unlogged_deeds(conn, after, ADOPTED_AT_ONCE):
-        entries = stored(conn, found)
-        log.add_pending(conn, [(leaves.DEED, *key, entries[key].entry) for key in found])
-        adopted, after = adopted + len(found), found[-1]
-    return adopted
 
 
 def check_logged(deeds: int, logged: int) -> None:

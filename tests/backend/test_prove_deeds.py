@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backend import auth
-from backend.usecases import log_deeds, sequence_log
+from backend.usecases import adopt_log, log_deeds, sequence_log
 from rewards import leaves, merkle, notes
 from tests import cast, phones
 from tests.cast import Client, Stage
@@ -163,3 +163,31 @@ def test_what_happens_on_the_market_stands_in_the_log_and_says_no_more_than_it_m
     assert sale["lines"] == [{"batch": 1, "quantity_g": 300}]
     assert market.company.id not in json.dumps(told)
     assert all(set(entry) == {"kind", "commitment"} for entry in told if entry["kind"] == "deed")
+
+
+def test_what_was_done_before_there_was_a_log_is_adopted_once(stage: Stage) -> None:
+    market = Market(stage)
+    market.issued(*[200_000] * 3)
+    market.paid(300)
+    market.retired(300)
+    with stage.platform.db.transaction() as conn:
+        before = waiting(conn)
+        for table in ("log_pending", "batch_tile", "batch_tree"):
+            conn.execute(f"alter table {table} disable trigger user")
+            conn.execute(f"delete from {table}")
+            conn.execute(f"alter table {table} enable trigger user")
+    refused(market.operator.post("/v1/pools/310000.cycling.1.0.0.202606/close"), 409, "conflict")
+    market.deed(200_000)
+    with stage.platform.db.transaction() as conn:
+        conn.execute("delete from log_pending")
+    refused(market.operator.post("/v1/pools/310000.cycling.1.0.0.202606/close"), 409, "conflict")
+    adopted = adopt_log.adopt_log(stage.platform)
+    assert adopted == {"deed": 4, "close": 1, "attestation": 1, "issue": 1, "sale": 1, "retirement": 1}
+    with stage.platform.db.transaction() as conn:
+        assert before < waiting(conn)
+    assert adopt_log.adopt_log(stage.platform) == {}
+    ok(market.operator.post("/v1/pools/310000.cycling.1.0.0.202606/close"), 201)
+
+
+def waiting(conn: Any) -> set[bytes]:
+    return {bytes(entry) for (entry,) in conn.execute("select entry from log_pending")}

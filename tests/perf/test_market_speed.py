@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from backend.store import money
-from backend.usecases import check_conservation, list_flows, log_deeds, settle_sales
+from backend.usecases import adopt_log, check_conservation, list_flows, settle_sales
 from tests import cast
 from tests.market import ATTESTED, POOL, Market, ok
 from tests.perf import raw_copy
@@ -92,7 +92,7 @@ def _contribute(market: Market) -> None:
         facts |= {"first": row[0], "last": row[0] + PEOPLE - 1, "count": CONTRIBUTIONS}
         for statement in (_CONSENTS, _DEEDS, _TRANSFERS, "analyze"):
             conn.execute(statement, facts)
-        log_deeds.adopt_deeds(conn)
+        adopt_log.adopt_deeds(conn)
 
 
 _PEOPLE = """

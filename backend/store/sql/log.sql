@@ -145,3 +145,9 @@ order by d.deed_id, d.version limit %(limit)s
 
 -- name: add_erasure
 insert into erasure (leaves, erased_at) values (%(leaves)s, %(at)s) returning erasure_id
+
+-- name: batches_without_tree
+select b.batch_id from batch b where not exists (select from batch_tree t where t.batch_id = b.batch_id) order by b.batch_id
+
+-- name: logged
+select ref_id from log_leaf where kind = %(kind)s union all select ref_id from log_pending where kind = %(kind)s

@@ -1,0 +1,37 @@
+"""Log what was done before there was a log: once, when a platform is upgraded.
+
+Never by itself: a leaf that is made afterwards gives whatever stands in the tables the look of a fact.
+"""
+
+from __future__ import annotations
+
+from backend.platform import Platform
+from backend.store import db, facts, log
+from backend.usecases import close_pool, log_deeds, log_facts
+from rewards import leaves
+
+AT_ONCE = 2000
+
+
+def adopt_log(platform: Platform) -> dict[str, int]:
+    """Give every deed version, batch and fact without a leaf one, in one transaction; how many of each kind."""
+    with platform.db.transaction() as conn:
+        adopted = {leaves.DEED: adopt_deeds(conn)}
+        for batch_id in log.batches_without_tree(conn):
+            close_pool.plant_tree(conn, batch_id)
+        for kind in facts.KINDS:
+            known = log.logged(conn, kind)
+            missing = [fact["ref_id"] for fact in facts.facts(conn, kind, None) if fact["ref_id"] not in known]
+            log_facts.log_facts(conn, kind, missing)
+            adopted[kind] = len(missing)
+    return {kind: count for kind, count in adopted.items() if count}
+
+
+def adopt_deeds(conn: db.Connection) -> int:
+    """The versions of deeds; how many."""
+    adopted, after = 0, (0, 0)
+    while found := log.unlogged_deeds(conn, after, AT_ONCE):
+        opened = log_deeds.stored(conn, found)
+        log.add_pending(conn, [(leaves.DEED, *key, opened[key].entry) for key in found])
+        adopted, after = adopted + len(found), found[-1]
+    return adopted
