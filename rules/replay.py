@@ -7,6 +7,8 @@ and compares each number with what the receipt says. Exit code 0: everything agr
 
 The platform itself measures with another implementation (compiled integers); its receipts are written with this one
 and refused when the two differ by a milligram.
+
+Only the calculation is checked here. That a receipt stands in the log is checked by verify.py (GET /v1/log/verify.py).
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
 
-FORMAT = "tanpuhui-receipt/1"
+FORMAT = "tanpuhui-receipt/1"  # the calculation alone
+PROVEN = "tanpuhui-receipt/2"  # with what opens and proves its entry in the log
 FUNCTIONS = ("baseline_g", "project_g", "leakage_g")
 EVIDENCE = ("order", "device", "screenshot", "self_declared")
-FILE_MAX_BYTES = 4 * 1024 * 1024
+FILE_MAX_BYTES = 16 * 1024 * 1024
 
 # What one of a unit is in base units (gram, metre, kilowatt-hour, use). Dimensions were checked when the pack was made.
 _MASS = {"mg": Fraction(1, 1000), "g": Fraction(1), "kg": Fraction(1000), "t": Fraction(1_000_000)}
@@ -278,11 +281,17 @@ def _arithmetic(op: ast.operator, left: Fraction, right: Fraction) -> Fraction:
 # --- checking a receipt -----------------------------------------------------------------------------------------------
 
 
+MEMBERS = {FORMAT: frozenset(("format", "deed", "records", "reduction_mg", "points"))}
+MEMBERS[PROVEN] = MEMBERS[FORMAT] | {"version", "head", "row", "salt", "log", "batch"}
+
+
 def check(receipt: Mapping[str, Any], packs: Iterable[bytes]) -> list[str]:
-    """What was checked, line by line. packs: pack.json files, byte for byte. Raises Refused with the reason."""
-    if receipt.get("format") != FORMAT:
-        raise Refused(f"this is not a receipt of the format {FORMAT}", f"不是 {FORMAT} 格式的收据")
-    members = {"format", "deed", "records", "reduction_mg", "points"}
+    """What was calculated, line by line. packs: pack.json files, byte for byte. Raises Refused with the reason."""
+    members = MEMBERS.get(receipt.get("format", ""))
+    if members is None:
+        raise Refused(
+            f"this is not a receipt of the format {FORMAT} or {PROVEN}", f"不是 {FORMAT} 或 {PROVEN} 格式的收据"
+        )
     if receipt.keys() != members:
         raise Refused(f"a receipt has the members {sorted(members)}", f"收据应有 {sorted(members)}")
     known = {hashlib.sha256(raw).hexdigest(): raw for raw in packs}
@@ -403,7 +412,7 @@ def _no_float(text: str) -> Any:
 
 
 # What reading a document of some other form can raise.
-_MALFORMED = (
+MALFORMED = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError,
 )  # fmt: skip
 
@@ -415,7 +424,7 @@ def verify(receipt: bytes, packs: Sequence[bytes]) -> tuple[list[str], dict[str,
         return check(content, packs), content
     except Refused:
         raise
-    except _MALFORMED as error:
+    except MALFORMED as error:
         what = f"{type(error).__name__}: {str(error)[:100]}"
         raise Refused(
             f"the receipt or a pack is not of the form it should have ({what})", "收据或 pack.json 的结构有误"
@@ -425,7 +434,8 @@ def verify(receipt: bytes, packs: Sequence[bytes]) -> tuple[list[str], dict[str,
 def told(lines: Sequence[str], receipt: Mapping[str, Any]) -> str:
     """The good news for a person."""
     total = f"OK / 成立: {receipt['reduction_mg']} mg CO2e, {receipt['points']} points / 积分"
-    return "\n".join([*lines, total])
+    only = "The calculation only: its proofs were not looked at / 只核对了计算，未核对其证明"
+    return "\n".join([*lines, total, *[only] * (receipt["format"] == PROVEN)])
 
 
 def main(files: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from backend import api, auth
 from backend.errors import Problem, field_problem
-from backend.usecases import show_log
+from backend.usecases import build_verifier, show_log
 
 blp = api.Routes("log", __name__, url_prefix="/v1/log", description="日志 · Log")
 
@@ -124,6 +124,14 @@ def prove_consistency(args: dict[str, Any]) -> dict[str, Any]:
 def list_keys() -> dict[str, Any]:
     """Every key that ever signed the log's heads, as its own entries tell, and the witnesses it knows."""
     return show_log.list_keys(api.platform())
+
+
+@blp.route("/verify.py")
+@auth.allow(auth.ANYONE)
+@blp.response(200, {"type": "string"}, content_type="text/x-python", description="needs Python 3.11 and nothing else")
+def get_verifier() -> Response:
+    """The stand-alone script that checks receipts, memberships, certificates and checkpoints offline."""
+    return Response(build_verifier.build_verifier(), content_type="text/x-python; charset=utf-8")
 
 
 @blp.route("/cosignatures", methods=["POST"])

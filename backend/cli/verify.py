@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import click
 
 from backend.cli.terminal import load_standard
+from backend.usecases import build_verifier
+from rewards import offline_script
+from rewards.offline import printable
 from rules import replay
+
+HELP = {
+    "receipt": "A receipt: its calculation, and its place in the log.",
+    "membership": "That a deed is in a batch which was retired.",
+    "certificate": "A certificate and its amendments.",
+    "checkpoint": "A head of the log, and that it only grew.",
+}
 
 
 @click.group("verify")
@@ -15,15 +26,36 @@ def group() -> None:
     """Check a file that the platform handed out."""
 
 
-@group.command("receipt")
-@click.argument("file", type=click.File("rb"))
-@click.option("--pack", "packs", multiple=True, type=click.File("rb"),
-              help="A pack.json, from /v1/standard/packs/{sha256}.  [default: those of this standard]")  # fmt: skip
-def verify_receipt(file: BinaryIO, packs: tuple[BinaryIO, ...]) -> None:
-    """Calculate the receipt in FILE anew, to the milligram; tells the reason when something does not agree."""
-    given = [pack.read() for pack in packs] or [pack.document for pack in load_standard().packs]
-    try:
-        lines, receipt = replay.verify(file.read(replay.FILE_MAX_BYTES + 1), given)
-    except replay.Refused as refused:
-        raise click.ClickException(f"REFUSED / 不成立: {refused}") from None
-    click.echo(replay.told(lines, receipt))
+@group.command("script")
+def print_script() -> None:
+    """Print the stand-alone verifier: one Python file that needs nothing of the platform."""
+    click.echo(build_verifier.build_verifier(), nl=False)
+
+
+def _command(kind: str) -> click.Command:
+    """The command of a kind of file; all have the options of the stand-alone script."""
+
+    def run(file: BinaryIO, unlogged: bool, **given: Sequence[BinaryIO]) -> None:
+        files = {name: [_read(one) for one in several] for name, several in given.items()}
+        if kind == "receipt" and not files["pack"]:
+            files["pack"] = [pack.document for pack in load_standard().packs]
+        try:
+            lines = offline_script.verify_file(kind, _read(file), files, unlogged=unlogged)
+        except replay.Refused as refused:
+            raise click.ClickException(f"REFUSED / 不成立: {printable(str(refused))}") from None
+        click.echo("\n".join(lines))
+
+    options: list[click.Parameter] = [click.Argument(["file"], type=click.File("rb"))]
+    for name, text in offline_script.OPTIONS.items():
+        text += "  [default: those of this standard]" * (name == "pack")
+        options.append(click.Option([f"--{name}"], multiple=True, type=click.File("rb"), help=text))
+    options.append(click.Option(["--unlogged"], is_flag=True, help=offline_script.UNLOGGED))
+    return click.Command(kind, callback=run, params=options, help=HELP[kind])
+
+
+def _read(file: BinaryIO) -> bytes:
+    return file.read(replay.FILE_MAX_BYTES + 1)
+
+
+for _kind in offline_script.KINDS:
+    group.add_command(_command(_kind))

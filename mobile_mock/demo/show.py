@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -104,6 +105,12 @@ def citizen(me: dict[str, Any], deeds: dict[str, Any], statement: dict[str, Any]
         _console.print(f"  {line['amount_fen']:+} fen  {line.get('note', {}).get('en', line['kind'])}")
 
 
+def proven(file: Path, lines: list[str]) -> None:
+    _console.print(f"[bold]{file.name}[/]")
+    for line in lines:
+        _console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
 def proof(conservation: dict[str, Any]) -> None:
     table = Table(
         "等式 identity", "单位 unit", "左 left", "右 right", "", title="守恒 Conservation, live from the tables"
@@ -131,6 +138,9 @@ def pages(place: Place, summary: dict[str, Any], keep: bool) -> None:
             ("守恒 conservation", f"{place.base_url}/v1/conservation"),
             ("标准 the standard", f"{place.base_url}/standard"),
             ("计算器 calculator", f"{place.base_url}/calculator"),
+            ("登记簿 registry", f"{place.base_url}/registry"),
+            ("公开数据 figures", f"{place.base_url}/figures"),
+            ("查验 verify", f"{place.base_url}/verify"),
             ("公司控制台 console", f"{place.base_url}/console  (key: {place.out / 'company.key'})"),
             ("资金流向 money flows", f"{place.base_url}/flows"),
             ("在售 offers", f"{place.base_url}/v1/offers"),

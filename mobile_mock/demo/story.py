@@ -10,7 +10,7 @@ from typing import Any
 
 import urllib3
 
-from mobile_mock.demo import real, show
+from mobile_mock.demo import proofs, real, show
 from mobile_mock.demo.caller import Caller
 from mobile_mock.demo.host import Place
 from mobile_mock.traffic import generate, grade, keys, replay, send
@@ -51,9 +51,9 @@ def tell(place: Place, data: Path | None, events: int) -> dict[str, Any]:
     _share(operator)
     number = retired["certificate"]["number"]
     files = _certificate(place, number)
+    citizen = None if data else _log_in(place)
+    log_size = _prove(place, files["certificate_json"], citizen)
     conservation = Caller(place.base_url).get("/v1/conservation")
-    if not data:
-        _log_in(place)
     show.proof(conservation)
     books = {identity["name"]: identity["left"] for identity in conservation["identities"]}
     return {
@@ -62,7 +62,8 @@ def tell(place: Place, data: Path | None, events: int) -> dict[str, Any]:
         "in_review": summary["in_review"],
         "reduction_mg": books["reductions_of_people"], "points": books["points_of_people"],
         "issued_g": issued_g, "retired_g": retired["certificate"]["quantity_g"], **files, "certificate": number,
-        "conservation": "ok" if conservation["ok"] else "failed", "answer_key": key,
+        "log_size": log_size, "proof": "ok", "answer_key": key,
+        "conservation": "ok" if conservation["ok"] else "failed",
     }  # fmt: skip
 
 
@@ -171,6 +172,7 @@ def _share(operator: Caller) -> None:
 def _certificate(place: Place, number: str) -> dict[str, str]:
     """Fetch the certificate without an account and have it checked; the files."""
     anyone = Caller(place.base_url)
+    anyone.until(f"/v1/certificates/{number}.json", lambda found: found["log"] is not None)
     pdf, signed = place.out / f"{number}.pdf", place.out / f"{number}.json"
     signed.write_bytes(anyone.fetch(f"/v1/certificates/{number}.json"))
     pdf.write_bytes(anyone.fetch(f"/v1/certificates/{number}.pdf"))
@@ -179,10 +181,27 @@ def _certificate(place: Place, number: str) -> dict[str, str]:
     return {"certificate_pdf": str(pdf), "certificate_json": str(signed)}
 
 
-def _log_in(place: Place) -> None:
+def _prove(place: Place, certificate: str, citizen: Caller | None) -> int:
+    """The certificate and a citizen's receipt prove themselves, without the platform; the log's size."""
+    show.step("证明 Prove", "checked by a script that needs Python and nothing else, without the platform")
+    proofs.fetch_verifier(place)
+    show.proven(Path(certificate), proofs.verify(place, "certificate", Path(certificate)))
+    if citizen:
+        [deed, *_] = [d["deed"] for d in citizen.get("/v1/me/deeds?limit=100")["items"] if d["verdict"] == "credited"]
+        path = f"/v1/me/deeds/{deed}/receipt"
+        receipt = citizen.until(path, lambda found: found["log"] is not None)
+        file = place.out / f"receipt-{deed}.json"
+        file.write_bytes(citizen.fetch(path))
+        packs = {record["pack"]["sha256"] for record in receipt["records"]}
+        show.proven(file, proofs.verify(place, "receipt", file, *sorted(packs)))
+    return int(Caller(place.base_url).get("/v1/log/checkpoints?limit=1")["items"][0]["size"])
+
+
+def _log_in(place: Place) -> Caller:
     """A citizen logs in with the phone's identity provider and looks at the points."""
     who = (place.out / "traffic" / "valleybike.people.csv").read_text("utf-8").splitlines()[-1].split(",")[1]
     code = Caller(place.phone_url).get(f"/mock/login?as={who}")["code"]
     session = Caller(place.base_url).post("/v1/sessions", {"provider": "wechat", "code": code})
     me = Caller(place.base_url, session["access_token"])
     show.citizen(me.get("/v1/me"), me.get("/v1/me/deeds?limit=5"), me.get("/v1/me/statement"))
+    return me
