@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from backend import api, auth, logs, metrics
 from backend.errors import PROBLEM_TYPE, Problem
 from backend.platform import Platform
 from backend.store import db
+from backend.usecases import erase_person
 
 log = structlog.get_logger()
 
@@ -51,6 +53,7 @@ def create_app(platform: Platform | None = None) -> Flask:
     app.extensions["tanpuhui"] = platform
     app.config.update(
         SIGNING_KEYS=platform.settings.signing_keys,
+        CHECK_PERSON=partial(erase_person.check_person, platform),
         MAX_CONTENT_LENGTH=platform.settings.body_max_bytes,
         API_TITLE="Tanpuhui 碳普惠",
         API_VERSION="v1",

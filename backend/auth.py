@@ -228,6 +228,12 @@ def sign(key: SigningKey, message: bytes) -> str:
     return _b64(raw_signature(key, message))
 
 
+def public_key(raw: bytes) -> SigningKey:
+    """An Ed25519 key of which only the 32 public bytes are known: it verifies, and signs nothing."""
+    jwk = public_part({"kty": "OKP", "crv": "Ed25519", "x": _b64(raw)})
+    return SigningKey(jwk["kid"], "EdDSA", None, jwk)
+
+
 def raw_public(key: SigningKey) -> bytes:
     """The 32 bytes of an Ed25519 key."""
     return base64.urlsafe_b64decode(key.public_jwk["x"] + "=")
@@ -352,11 +358,14 @@ def allow(*roles: str) -> Callable[[View], View]:
 
 
 def authenticate(roles: Sequence[str]) -> Caller:
-    """The caller by the Authorization header. Raises Problem token_missing, token_invalid, forbidden."""
+    """The caller by the Authorization header, and no erased person. Raises Problem token_missing, token_invalid,
+    forbidden."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Problem("token_missing", headers={"WWW-Authenticate": "Bearer"})
     caller = read_token(signing_keys(current_app.config["SIGNING_KEYS"]), token.strip())
     if caller.role not in roles:
         raise Problem("forbidden", f"this route is for: {', '.join(roles)}")
+    if caller.role == CITIZEN:
+        current_app.config["CHECK_PERSON"](caller.person_id)
     return caller

@@ -89,6 +89,7 @@ IDENTITIES: dict[str, tuple[str, str, str]] = {
     "money_out": ("fen", "已付出 = 付出账", "payouts done = what went out"),
     "payouts_waiting": ("fen", "待付出 = 付出中账", "payouts asked for = the account of payouts"),
     "money_held": ("accounts", "没有为负的资金账户", "no account of money is below zero"),
+    "accounts_erased": ("accounts", "已注销者无积分、无资金", "erased people hold neither points nor money"),
 }  # fmt: skip
 
 

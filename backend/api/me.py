@@ -11,7 +11,7 @@ from marshmallow import Schema, fields, validate
 from backend import api, auth
 from backend.api.events import RuleSchema
 from backend.errors import Problem
-from backend.usecases import check_points, list_deeds, show_me, show_receipt
+from backend.usecases import answer_once, check_points, erase_person, list_deeds, show_me, show_receipt
 from rules import model
 
 blp = api.Routes("me", __name__, url_prefix="/v1/me", description="我的 · Me")
@@ -51,6 +51,20 @@ class MeSchema(Schema):
     partners = fields.List(fields.Nested(LinkedPartnerSchema), required=True)
     consents = fields.List(fields.Nested(MyConsentSchema), required=True)
     totals = fields.Nested(MyTotalsSchema, required=True)
+
+
+class ErasureRequestSchema(Schema):
+    confirm = fields.String(required=True, validate=validate.Equal("erase"), metadata={"enum": ["erase"]})
+
+
+class ErasureSchema(Schema):
+    reductions_cancelled_mg = fields.Integer(required=True, metadata={"description": "of deeds that were in no batch"})
+    points_expired = fields.Integer(required=True)
+    fund_fen = fields.Integer(required=True, metadata={"description": "given to the public-benefit fund"})
+    on_its_way_fen = fields.Integer(required=True, metadata={"description": "of withdrawals that are still paid"})
+    deeds_removed = fields.Integer(required=True)
+    deeds_in_batches = fields.Integer(required=True, metadata={"description": "stay, and lead to nobody"})
+    statement = fields.Nested(TextSchema, required=True)
 
 
 class PageArgs(Schema):
@@ -122,6 +136,16 @@ class MyDeedsSchema(Schema):
 def get_me() -> dict[str, Any]:
     """Since when, linked partners, consents, totals."""
     return show_me.show_me(api.platform(), g.caller.person_id)
+
+
+@blp.route("", methods=["DELETE"])
+@auth.allow(auth.CITIZEN)
+@blp.arguments(ErasureRequestSchema)
+@blp.response(200, ErasureSchema)
+@blp.keyed
+def erase_me(_wish: dict[str, Any], keyed: answer_once.KeyedRequest) -> dict[str, Any]:
+    """Erase the account for good; from then on its tokens are refused. Errors: request_invalid, token_invalid."""
+    return erase_person.erase_person(api.platform(), keyed, g.caller.person_id, datetime.now(UTC))
 
 
 @blp.route("/points")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backend.platform import Platform
-from backend.store import corrections, db, events
+from backend.store import corrections, db, erasure, events
 from backend.usecases import ingest_events, log_facts, post_deeds, recall_credits, settle_deeds
 from backend.usecases.judge_events import Judged, Person
 from backend.usecases.settle_deeds import Change, Key, Settlement
@@ -42,15 +42,16 @@ class Step:
 def lock(conn: db.Connection, accounts: Iterable[int | None]) -> dict[int, Person]:
     """Hold pool closing out and lock the persons behind these accounts: account -> person, with points consents.
 
-    Raises ClaimLost when one was merged meanwhile.
+    Raises ClaimLost when one was merged or erased meanwhile.
     """
     events.begin(conn)
     people = corrections.find_persons(conn, sorted({a for a in accounts if a is not None}))
     events.lock_people(conn, people.values())
-    if events.find_merged(conn, people.values()):
+    erased = erasure.find_erased(conn, people.values())
+    if erased.people or events.find_merged(conn, people.values()):
         raise db.ClaimLost
     consents = events.find_consents(conn, set(people.values()))
-    return {account: Person(person_id, consents.get(person_id, ())) for account, person_id in people.items()}
+    return {a: Person(p, consents.get(p, ()), erased.opened.get(p)) for a, p in people.items()}
 
 
 def change_deeds(

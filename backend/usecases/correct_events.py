@@ -92,7 +92,7 @@ def _find(
     latest = corrections.find_latest(conn, [c.event_id for c in claims.values()])
     found = {}
     for place, wish in wishes.items():
-        if (claim := claims.get(digests[place])) is not None:
+        if (claim := claims.get(digests[place])) is not None and claim.event_id in latest:  # not erased since
             root = latest[claim.event_id]
             same = root.content_digest == wish.content_digest
             found[place] = _Found(wish, claim.event_id, root.seq + 1, None if root.withdrawn else root, same)

@@ -14,7 +14,7 @@ from typing import Any
 
 from backend import auth, metrics
 from backend.platform import Platform
-from backend.store import db, events
+from backend.store import db, erasure, events
 from backend.usecases import find_claims, judge_events, keep_packs, post_deeds, read_events, settle_deeds
 from backend.usecases.judge_events import Judged, Person, Reporter
 from backend.usecases.read_events import Malformed, Message
@@ -23,19 +23,24 @@ from rules import claims, explain
 from rules.model import CLAIMED_ELSEWHERE, CODES, DUPLICATE_OF, MALFORMED, REFUSED, REPEATED
 
 Verdict = dict[str, Any]
+ERASED = 0  # the original of what repeats an erased event
 _NAMED = ("pack_code", "pack_version", "region", "day", "started_at", "received_at", "claim_kind",
           "claim_mechanism")  # what explains a verdict  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Prefetched:
-    """What the database knows of a batch: the reporter, the people (locked), new ids, ids in use, claims of others."""
+    """What the database knows of a batch: the reporter, the people (locked), new ids, ids in use, claims of others.
+
+    erased: the ids of messages whose events were erased.
+    """
 
     reporter: Reporter
     people: Mapping[str, Person]
     event_ids: Sequence[int]
     taken: Mapping[bytes, events.Claim]
     firsts: Mapping[int, dict[str, Any]]
+    erased: set[bytes]
     claimed: claims.Book
 
 
@@ -92,23 +97,31 @@ def _prefetch(
     events.lock_people(conn, found.values())
     if events.find_merged(conn, found.values()):  # between the look and the lock
         raise db.ClaimLost
-    consents = events.find_consents(conn, found.values())
-    people = {subject: Person(p, consents.get(p, ())) for subject, p in found.items()}
     ids = events.find_claims(conn, client_id, digests)
     firsts = events.find_events(conn, {(c.event_id, c.started_at) for c in ids.values()})
+    erased = erasure.find_erased(conn, found.values(), client_id, digests)  # last: it says of what vanished meanwhile
+    if erased.people:
+        raise db.ClaimLost
+    consents = events.find_consents(conn, found.values())
+    people = {subject: Person(p, consents.get(p, ()), erased.opened.get(p)) for subject, p in found.items()}
     claimed = find_claims.find_claims(conn, platform, client_id, messages, found.values())
-    return Prefetched(reporter, people, events.take_ids(conn, len(messages)), ids, firsts, claimed)
+    return Prefetched(reporter, people, events.take_ids(conn, len(messages)), ids, firsts, erased.ids, claimed)
 
 
 def _part_repeated(
     messages: Sequence[Message], digests: Sequence[bytes], have: Prefetched
 ) -> tuple[dict[int, int], dict[int, int | None]]:
-    """Places of the new messages -> event id, and of the known ones -> original event id (None: other content)."""
+    """Places of the new messages -> event id, and of the known ones -> original event id.
+
+    None: of other content. ERASED: it is gone with its person.
+    """
     distinct: dict[int, int] = {}
     repeated: dict[int, int | None] = {}
     seen = {digest: (c.content_digest, c.event_id) for digest, c in have.taken.items()}
     for i, (message, digest) in enumerate(zip(messages, digests, strict=True)):
-        if digest not in seen:
+        if digest in have.erased:
+            repeated[i] = ERASED
+        elif digest not in seen:
             distinct[i] = have.event_ids[i]
             seen[digest] = (message.content_digest, have.event_ids[i])
         else:
@@ -170,6 +183,10 @@ class _Answer:
         original = repeated[place]
         if original is None:
             return self._verdict(message.ref, row(REFUSED, "id_reused", field="id"))
+        if original == ERASED:  # as for anybody who is not known; under another subject it is another message
+            known = message.subject in have.people
+            code, field = ("id_reused", "id") if known else ("subject_unknown", "subject")
+            return self._verdict(message.ref, row(REFUSED, code, field=field))
         first = firsts.get(original) or original_row(have.firsts[original])
         again = row(REPEATED, "resent", deed_id=first["deed_id"])
         again |= {name: first[name] for name in _NAMED}

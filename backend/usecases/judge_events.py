@@ -33,10 +33,11 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person behind a subject, and when points were consented to."""
+    """The person behind a subject, when points were consented to, and since when, if the account was opened again."""
 
     person_id: int
     consents: Sequence[eligibility.Interval]
+    opened_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def judge_event(
     pack = eligibility.pack_in_force(standard, message.event_type, region, message.started_at)
     if pack is None:
         return Judged(message, event_id, "not_in_force", "data.started_at", region=region, person_id=who)
-    if not eligibility.consented(person.consents, message.started_at):
+    reopened = person.opened_at is not None and message.started_at < person.opened_at  # what was agreed to is erased
+    if reopened or not eligibility.consented(person.consents, message.started_at):
         return Judged(message, event_id, "no_consent", "subject", region=region, pack=pack, person_id=who)
     judged = _measured(standard, secret, reporter, person, message, event_id, region, pack)
     judged = unless_claimed(judged, claimed)

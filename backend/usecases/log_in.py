@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from backend import auth, identity
 from backend.platform import Platform
-from backend.store import db, people, sessions
+from backend.store import db, erasure, people, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,12 @@ def grant(
     since: datetime,
     now: datetime,
 ) -> Session:
-    """New tokens of one family of sessions; the refresh token is kept as a digest only."""
+    """New tokens of one family of sessions; the refresh token is kept as a digest only.
+
+    Raises ClaimLost when the person was erased meanwhile: whoever comes with the same login now opens a new account.
+    """
+    if not erasure.hold_person(conn, person_id):
+        raise db.ClaimLost
     refresh_token = secrets.token_urlsafe(32)
     expires_at = now + timedelta(seconds=auth.REFRESH_S)
     sessions.keep(conn, token_digest(refresh_token), family, person_id, now, expires_at)

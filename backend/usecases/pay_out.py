@@ -14,7 +14,7 @@ import structlog
 from backend import payments
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
-from backend.store import db, events, money
+from backend.store import db, erasure, events, money
 from backend.usecases import answer_once, change_deeds
 from rewards import ledger
 
@@ -195,13 +195,20 @@ def _ask(
 
 def _leave(conn: db.Connection, payout: dict[str, Any], now: datetime) -> None:
     """The money is not on its account any more, and not out yet."""
-    account, number = payout["account"], payout["account_id"]
-    person = number if account == ledger.PERSON else None
+    account, number, person = _account(conn, payout)
     leaving = ledger.Transfer(
         now, ledger.MONEY, account, number, ledger.PAYING_OUT, payout["payout_id"], payout["amount_fen"], "payout",
         payout["payout_id"], person,
     )  # fmt: skip
     events.add_transfers(conn, [leaving])
+
+
+def _account(conn: db.Connection, payout: dict[str, Any]) -> tuple[str, int, int | None]:
+    """Whose money it is, with the person if it is one's; that of an erased person is the fund's."""
+    account, number = payout["account"], payout["account_id"]
+    if account != ledger.PERSON:
+        return account, number, None
+    return (ledger.FUND, 0, None) if erasure.find_erased(conn, [number]).people else (account, number, number)
 
 
 def _conclude(
@@ -210,9 +217,9 @@ def _conclude(
     if state == "done":
         _finish(conn, payout, external_ref, by, now)
         return
-    payout_id, account, number = payout["payout_id"], payout["account"], payout["account_id"]
+    payout_id = payout["payout_id"]
+    account, number, person = _account(conn, payout)
     money.set_payout(conn, payout_id, "failed", external_ref, None, by)
-    person = number if account == ledger.PERSON else None
     back = ledger.Transfer(
         now, ledger.MONEY, ledger.PAYING_OUT, payout_id, account, number, payout["amount_fen"], "payout_failed",
         payout_id, person,

@@ -7,7 +7,7 @@ with book as (
   select person_id, sum(case when credit = 'person' then amount else -amount end) as amount
   from transfer where book = 'reductions_mg' and person_id is not null group by person_id
 ), deeds as (
-  select person_id, sum(reduction_mg) as amount from current_deed group by person_id
+  select person_id, sum(reduction_mg) as amount from counted_deed group by person_id
 ), both_sides as (
   select person_id, coalesce(b.amount, 0) as l, coalesce(d.amount, 0) as r from book b full join deeds d using (person_id)
 )
@@ -16,9 +16,11 @@ union all
 (select 'person ' || person_id || ' differs', l, r from both_sides where l <> r order by person_id limit 100)
 
 -- name: points_of_people
+-- Those of erased people: see accounts_erased.
 with book as (
   select person_id, sum(case when credit = 'person' then amount else -amount end) as amount
-  from transfer where book = 'points' and reason in ('deed', 'resettled') and person_id is not null group by person_id
+  from transfer t where book = 'points' and reason in ('deed', 'resettled') and person_id is not null
+    and not exists (select from erased_person x where x.person_id = t.person_id) group by person_id
 ), deeds as (
   select person_id, sum(points) as amount from current_deed group by person_id
 ), both_sides as (
@@ -37,9 +39,9 @@ union all
 -- name: reductions_of_deeds
 with book as (
   select ref_id as deed_id, sum(case when credit = 'person' then amount else -amount end) as amount
-  from transfer where book = 'reductions_mg' and reason in ('deed', 'resettled') group by ref_id
+  from transfer where book = 'reductions_mg' and reason in ('deed', 'resettled', 'erasure') group by ref_id
 ), both_sides as (
-  select deed_id, coalesce(b.amount, 0) as l, coalesce(d.reduction_mg, 0) as r from book b full join current_deed d using (deed_id)
+  select deed_id, coalesce(b.amount, 0) as l, coalesce(d.reduction_mg, 0) as r from book b full join counted_deed d using (deed_id)
 )
 select 'all', coalesce(sum(l), 0), coalesce(sum(r), 0) from both_sides
 union all
@@ -48,7 +50,8 @@ union all
 -- name: points_of_deeds
 with book as (
   select ref_id as deed_id, sum(case when credit = 'person' then amount else -amount end) as amount
-  from transfer where book = 'points' and reason in ('deed', 'resettled') group by ref_id
+  from transfer t where book = 'points' and reason in ('deed', 'resettled')
+    and not exists (select from erased_person x where x.person_id = t.person_id) group by ref_id
 ), both_sides as (
   select deed_id, coalesce(b.amount, 0) as l, coalesce(d.points, 0) as r from book b full join current_deed d using (deed_id)
 )
@@ -75,9 +78,12 @@ select 'batch ' || batch_id, b.deeds, coalesce(m.members, 0)
 from batch b full join (select batch_id, count(*) as members from batch_member group by batch_id) m using (batch_id)
 
 -- name: reductions_of_batches
+-- An erased deed has no row any more: what it counts for is in the books of people and of deeds.
 with member as (
-  select m.batch_id, m.deed_id, m.reduction_mg, coalesce(d.reduction_mg, 0) as pooled_mg
+  select m.batch_id, m.deed_id, m.reduction_mg,
+         case when x.person_id is null then coalesce(d.reduction_mg, 0) else m.reduction_mg end as pooled_mg
   from batch_member m left join deed d using (deed_id, version, started_at)
+  left join erased_person x on x.person_id = m.person_id
 )
 select 'batch ' || b.batch_id, b.reduction_mg, coalesce(m.reduction_mg, 0)
 from batch b left join (select batch_id, sum(reduction_mg) as reduction_mg from member group by batch_id) m using (batch_id)
@@ -90,7 +96,7 @@ with member as (
   select m.batch_id, deed_id, m.reduction_mg - coalesce(r.recalled_mg, 0) as left_mg, coalesce(d.reduction_mg, 0) as now_mg
   from batch_member m
   left join (select deed_id, sum(recalled_mg) as recalled_mg from recall group by deed_id) r using (deed_id)
-  left join current_deed d using (deed_id)
+  left join counted_deed d using (deed_id)
 )
 select 'batch ' || batch_id, sum(left_mg), sum(now_mg) from member group by batch_id
 union all
@@ -306,6 +312,16 @@ select 'all', count(*) filter (where fen < 0), 0 from net
 union all
 (select case account when 'batch_income' then 'batch ' || number || ' income' else account || ' ' || number end || ' differs', -fen, 0
  from net where fen < 0 order by account, number limit 100)
+
+-- name: accounts_erased
+-- Erased people have neither points nor money.
+with held as (
+  select person_id, book, sum(case when credit = 'person' then amount else -amount end) as amount
+  from transfer join erased_person using (person_id) where book in ('points', 'money_fen') group by person_id, book
+)
+select 'all', count(*) filter (where amount <> 0), 0 from held
+union all
+(select book || ' of erased ' || person_id || ' differs', amount, 0 from held where amount <> 0 order by person_id, book limit 100)
 
 -- name: batches
 select b.batch_id, b.region, b.pack_code, b.pack_version, b.vintage_month, b.provisional, b.demonstration,

@@ -121,19 +121,22 @@ select nextval(pg_get_serial_sequence('settlement', 'settlement_id')) as settlem
 
 -- name: settle_people
 -- One transfer a person: floor(pot x weight / all weights) less what this batch paid before, to the account that the person
--- has now. At the last settlement what is left goes to the largest remainders, a fen each, ties by a hash. The rule and its
+-- has now; erased people are one, number 0, and theirs goes to the fund. At the last settlement what is left goes to the largest remainders, a fen each, ties by a hash. The rule and its
 -- words are rewards.sharing.allot.
 with weight as (
   -- An account in debt weighs nothing, also when it is merged with another: the whole stays what it was at close.
-  select coalesce(a.person_id, m.person_id) as person_id, sum(greatest(m.mg, 0))::numeric as mg
+  select coalesce(a.person_id, case when x.person_id is null then m.person_id else 0 end) as person_id,
+         sum(greatest(m.mg, 0))::numeric as mg
   from (select person_id, sum(reduction_mg) as mg from batch_member where batch_id = %(batch_id)s group by person_id) m
   left join person_alias a on a.alias_id = m.person_id
+  left join erased_person x on x.person_id = m.person_id
   group by 1
   having sum(greatest(m.mg, 0)) > 0
 ), paid as (
-  select coalesce(a.person_id, t.credit_id) as person_id, sum(t.amount) as fen
-  from transfer t left join person_alias a on a.alias_id = t.credit_id
-  where t.book = 'money_fen' and t.debit = 'batch_income' and t.debit_id = %(batch_id)s and t.credit = 'person'
+  select coalesce(a.person_id, case when x.person_id is null then t.person_id else 0 end) as person_id, sum(t.amount) as fen
+  from transfer t left join person_alias a on a.alias_id = t.person_id
+  left join erased_person x on x.person_id = t.person_id
+  where t.book = 'money_fen' and t.debit = 'batch_income' and t.debit_id = %(batch_id)s and t.person_id is not null
   group by 1
 ), whole as (
   select sum(mg) as mg from weight
@@ -146,15 +149,15 @@ with weight as (
   from due
 )
 insert into transfer (posted_at, book, debit, debit_id, credit, credit_id, amount, reason, ref_id, person_id)
-select %(at)s, 'money_fen', 'batch_income', %(batch_id)s, 'person', r.person_id, r.fen - coalesce(p.fen, 0), 'share',
-       %(settlement_id)s, r.person_id
+select %(at)s, 'money_fen', 'batch_income', %(batch_id)s, case r.person_id when 0 then 'fund' else 'person' end, r.person_id,
+       r.fen - coalesce(p.fen, 0), 'share', %(settlement_id)s, r.person_id
 from ranked r left join paid p using (person_id)
 where r.fen > coalesce(p.fen, 0)
 
 -- name: paid_to_people
--- What a settlement paid to people, and to how many.
-select coalesce(sum(amount), 0)::bigint as fen, count(*) as people
-from transfer where book = 'money_fen' and debit = 'batch_income' and debit_id = %(batch_id)s and credit = 'person'
+-- What a settlement paid of the people's pot, that of the erased ones too, and to how many people.
+select coalesce(sum(amount), 0)::bigint as fen, count(*) filter (where credit = 'person') as people
+from transfer where book = 'money_fen' and debit = 'batch_income' and debit_id = %(batch_id)s and person_id is not null
   and reason = 'share' and ref_id = %(settlement_id)s
 
 -- name: partner_weights
