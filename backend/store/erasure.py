@@ -10,6 +10,7 @@ from typing import Any
 from backend.store import db, statements
 
 SQL = statements.of("erasure")
+NOBODY = 0  # whose number an erased one is in `act_claim`
 
 
 @dataclass(frozen=True, slots=True)

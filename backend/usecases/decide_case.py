@@ -17,7 +17,7 @@ from typing import Any
 
 from backend.errors import Problem
 from backend.platform import Platform
-from backend.store import cases, claims, corrections, db, events
+from backend.store import cases, claims, corrections, db, erasure, events
 from backend.store.corrections import Latest
 from backend.usecases import change_deeds, find_claims, judge_events
 from backend.usecases.judge_events import NONE, Judged, Number
@@ -46,7 +46,9 @@ def decide_case(
             raise Problem("conflict", f"case {case_id} was decided before: {case['decision']}")
         if decision not in DECISIONS[case["kind"]]:
             raise Problem("conflict", f"a case of kind {case['kind']} can be: {', '.join(DECISIONS[case['kind']])}")
-        latest = corrections.find_latest(conn, [case["root_id"]])[case["root_id"]]
+        latest = corrections.find_latest(conn, [case["root_id"]]).get(case["root_id"])
+        if latest is None:
+            raise Problem("not_found", "该记录已随其账户删除 · the event was erased together with its account")
         cases.decide_case(conn, case_id, decision, operator_id, note, now)  # first: what is held again opens a new one
         if decision != "uphold":
             _change(conn, platform, latest, case["kind"], decision, operator_id, note, now)
@@ -62,6 +64,8 @@ def _change(
     if latest.withdrawn or latest.person_id is None:
         raise Problem("conflict", "the event was taken back, or tells of nobody: only `uphold` is left")
     change_deeds.lock(conn, [latest.person_id])
+    if decision == "release" and _met_erased(conn, latest):
+        raise Problem("conflict", "the number was counted for an account that is erased: it is not credited again")
     new = None
     if decision != "refuse" or kind == "claimed":
         apart = [_other_root(conn, latest)] if decision == "apart" else []
@@ -82,6 +86,12 @@ def _claimed(conn: db.Connection, latest: Latest, new: Judged, decision: str) ->
     if decision == "release":
         return judge_events.unless_claimed(new, find_claims.find_claims_on(conn, new))
     return new
+
+
+def _met_erased(conn: db.Connection, latest: Latest) -> bool:
+    """Whether a number of the event was counted for somebody who has been erased since."""
+    acts = events.acts((latest.act_issuer, latest.act_digest), (latest.prior_issuer, latest.prior_digest))
+    return any(claim.person_id == erasure.NOBODY for claim in events.find_act_claims(conn, acts).values())
 
 
 def _other_root(conn: db.Connection, latest: Latest) -> int:

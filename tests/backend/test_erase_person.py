@@ -317,7 +317,11 @@ def test_the_number_of_an_erased_deed_is_credited_to_nobody_else(
         codes[n] = (verdict["verdict"], verdict["code"])
     held_back, free = ("in_review", "act_ref_conflict"), ("credited", "ok")
     assert codes == {1: held_back, 2: free, 3: free, 4: held_back}  # what counted no longer is free for others
-    assert [c["event"] for c in operator.get("/v1/operator/cases").json["items"]] == ["again1", "again4"]
+    cases = operator.get("/v1/operator/cases").json["items"]
+    assert [c["event"] for c in cases] == ["again1", "again4"]
+    path = f"/v1/operator/cases/{cases[0]['case']}/decision"
+    refused(operator.post(path, {"decision": "release", "note": "looked"}), 409, "conflict")  # not even by a person
+    assert ok(operator.post(path, {"decision": "refuse", "note": "looked"}), 200)["verdict"] == "refused"
     books_balance(operator)
 
 

@@ -70,13 +70,15 @@ select count(*) as people, coalesce(sum(deeds), 0)::bigint as deeds, coalesce(su
 ) x
 
 -- name: busy
--- People counted very often on one civil day.
+-- People counted very often on one civil day; of those who were erased no day is known.
 select count(*) as people, coalesce(sum(deeds), 0)::bigint as deeds, coalesce(sum(mg), 0)::bigint as reduction_mg from (
   select m.person_id, count(*) as deeds, sum(m.reduction_mg) as mg from batch_member m
-  where m.batch_id = %(batch_id)s group by m.person_id, (m.started_at at time zone 'Asia/Shanghai')::date having count(*) > %(a_day)s
+  where m.batch_id = %(batch_id)s and not exists (select from erased_person e where e.person_id = m.person_id)
+  group by m.person_id, (m.started_at at time zone 'Asia/Shanghai')::date having count(*) > %(a_day)s
 ) x
 
 -- name: sample
--- Deeds drawn by a seed: the same ones whoever draws.
-select deed_id, version, person_id, reduction_mg from batch_member where batch_id = %(batch_id)s
+-- Deeds drawn by a seed: the same ones whoever draws, but for those that were erased since.
+select deed_id, version, person_id, reduction_mg from batch_member m
+where m.batch_id = %(batch_id)s and not exists (select from erased_person e where e.person_id = m.person_id)
 order by md5(%(seed)s || ':' || deed_id) limit %(size)s
