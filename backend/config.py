@@ -39,7 +39,7 @@ class Settings:
     secret: str  # keys all HMACs: person keys, digests, handles
     signing_keys: str  # JSON list of private JWKs: the first one signs, all are published
     proof_keys: str  # JSON list of private Ed25519 JWKs: the first signs certificates, all sign the heads of the log
-    log_witnesses: tuple[NoteKey, ...]  # whose cosignatures on a head of the log are taken
+    log_witnesses: dict[NoteKey, str]  # whose cosignatures on its heads are taken -> where they are asked for, or ""
     identity_url: str  # code2session provider; empty: nobody can log in
     identity_appid: str
     identity_secret: str
@@ -159,21 +159,30 @@ class _Questions:
                 f"{name} needs Ed25519 keys, and {otherwise} has none in its place: `tanpuhui keys new` makes one",
                 f"{name} 须为 Ed25519 私钥：可用 `tanpuhui keys new` 生成",
             )
-        return json.dumps(found)
+        # Named by its thumbprint alone: that can be told of a former key, which the log knows by its bytes.
+        return json.dumps([{part: key[part] for part in ("kty", "crv", "x", "d")} for key in found])
 
-    def witnesses(self, name: str) -> tuple[NoteKey, ...]:
-        """Keys of witnesses (C2SP, type 0x04), divided by commas."""
-        found = []
+    def witnesses(self, name: str) -> dict[NoteKey, str]:
+        """Keys of witnesses (C2SP, type 0x04), divided by commas, each with an address behind it or without."""
+        found = {}
         for text in filter(None, (one.strip() for one in self.values.get(name, "").split(","))):
+            written, _, url = text.partition(" ")
             try:
-                key = read_key(text)
+                key = read_key(written)
             except Refused as refused:
                 self.refuse(f"{name}: {refused}", f"{name} 有误")
                 continue
             if key.kind != COSIGNATURE:
-                self.refuse(f"{name} has {text!r}, which is no witness's key", f"{name} 中的 {text!r} 不是见证者公钥")
-            found.append(key)
-        return tuple(found)
+                self.refuse(
+                    f"{name} has {written!r}, which is no witness's key", f"{name} 中的 {written!r} 不是见证者公钥"
+                )
+            if url and not _is_safe(url.strip()):
+                self.refuse(
+                    f"{name} has {url.strip()!r}: a witness is asked at https, or on this machine",
+                    f"{name} 中的 {url.strip()!r} 应为 https 地址或本机地址",
+                )
+            found[key] = url.strip().rstrip("/")
+        return found
 
     def url(self, name: str, schemes: tuple[str, ...], default: str = "", *, start_up: bool = False) -> str:
         value = self.values.get(name, default)
@@ -238,6 +247,12 @@ def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
         return parts.scheme in schemes and bool(parts.netloc or parts.path.strip("/")) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_safe(url: str) -> bool:
+    """Whether nobody on the way can listen or answer: https, or this machine."""
+    local = ("localhost", "127.0.0.1", "::1")
+    return _is_url(url, ("https", "http")) and (urlsplit(url).scheme == "https" or urlsplit(url).hostname in local)
 
 
 def _secret_problem(secret: str) -> str:

@@ -101,6 +101,31 @@ def _split(count: int) -> int:
     return 1 << ((count - 1).bit_length() - 1)
 
 
+def grow(edge: list[list[bytes]], size: int, added: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
+    """Append leaves to the edge of a tree of `size`, in place; (level, place, hash) of the tiles that became full.
+
+    edge: by level the hashes of the tile that is not full yet, from the leaves up.
+    """
+    nodes: list[tuple[int, int, bytes]] = []
+    for level in range(len(edge)):
+        first = (size >> (level * TILE_HEIGHT)) // TILE_WIDTH
+        hashes = [*edge[level], *added]
+        full = len(hashes) // TILE_WIDTH
+        added = [tree_root(hashes[at * TILE_WIDTH : (at + 1) * TILE_WIDTH]) for at in range(full)]
+        nodes += [(level + 1, first + at, root) for at, root in enumerate(added)]
+        edge[level] = hashes[full * TILE_WIDTH :]
+    return nodes
+
+
+def edge_root(edge: Sequence[Sequence[bytes]]) -> bytes:
+    """The root of the tree that has this edge."""
+    rest: list[bytes] = []
+    for hashes in edge:
+        items = [*hashes, *rest]
+        rest = [tree_root(items)] if items else []
+    return rest[0] if rest else EMPTY_ROOT
+
+
 def tile_width(level: int, index: int, size: int) -> int:
     """How many hashes a tile has in a tree of a size: 0 where there is none, 256 where it is full."""
     return int(min(max((size >> (level * TILE_HEIGHT)) - index * TILE_WIDTH, 0), TILE_WIDTH))

@@ -139,10 +139,10 @@ def is_signature(text: str, key: NoteKey, signature: bytes, check: Check) -> boo
     """Whether a log's signature or a witness's cosignature is over the text of a checkpoint."""
     if key.kind == ED25519:
         return len(signature) == 64 and check(key.public, text.encode(), signature)
-    if len(signature) != 72:
+    at_s = int.from_bytes(signature[:8], "big")
+    if len(signature) != 72 or at_s >= 2**63:
         return False
-    message = cosigned_message(text, int.from_bytes(signature[:8], "big"))
-    return check(key.public, message, signature[8:])
+    return check(key.public, cosigned_message(text, at_s), signature[8:])
 
 
 def proof_text(proof: Proof) -> str:

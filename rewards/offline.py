@@ -283,7 +283,7 @@ class Verification:
         self.say(
             f"checkpoint of {found.origin}: {found.size} entries, root {base64.b64encode(found.root).decode()}, "
             f"signed by {names}",
-            f"检查点：{found.size} 条，由 {names} 签名",
+            f"检查点 {found.origin}：{found.size} 条，由 {names} 签名",
         )
         for group in self.trust.witnesses:
             self._say_witnesses(found, group)

@@ -209,12 +209,12 @@ def _say_certificate(run: Verification, body: Mapping[str, Any]) -> None:
         f"由 {company} 为 {entities} 注销；{purpose['zh']}，{first} 至 {last}",
     )
     for line in body["lineage"]:
-        pack, region, month = line["methodology"], line["region"], line["vintage"]
+        pack, region, month, by = line["methodology"], line["region"], line["vintage"], line["attestation"]["verifier"]
         run.say(
             f"batch {line['batch']}: {line['quantity_g']} g, no serial number twice; {pack['en']} {pack['version']}, "
-            f"{region['en']}, {month}",
+            f"{region['en']}, {month}, attested by {by}",
             f"批次 {line['batch']}：{line['quantity_g']} 克，序号无重复；{pack['zh']} {pack['version']}，"
-            f"{region['zh']}，{month}",
+            f"{region['zh']}，{month}，由 {by} 核查",
         )
     if "footprint" in body:
         ppm, stated = body["covered_ppm"], body["footprint"]["quantity_g"]
@@ -265,6 +265,7 @@ def _check_amendments(
     run: Verification, signed: Sequence[Mapping[str, Any]], retired: Mapping[int, list[Span]]
 ) -> None:
     """One a day and batch, each naming the one before it; none cancels what was retired. Raises Refused."""
+    must(isinstance(signed, list), "`amendments` should be a list", "amendments 应为列表")
     before: dict[int, Mapping[str, Any]] = {}
     spans = defaultdict(list, {batch: list(several) for batch, several in retired.items()})
     for one in signed:
@@ -280,8 +281,8 @@ def _check_amendments(
         _check_follows(body, before.get(batch))
         for cut in body["replaced_by"]:
             spans[cut["batch"]] += _cancelled(body, cut)
-        run.signature(body, one["signature"], f"the amendment {number}", f"补充说明 {number} ")
-        entry = run.entry(one.get("log"), "amendment", f"the amendment {number}", f"补充说明 {number} ")
+        run.signature(body, one["signature"], f"the amendment {number}", f"补充说明 {number}")
+        entry = run.entry(one.get("log"), "amendment", f"the amendment {number}", f"补充说明 {number}")
         if entry is not None:
             _check_amended(body, entry)
         before[batch] = body

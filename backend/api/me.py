@@ -182,7 +182,7 @@ def get_my_deeds(page: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, {"type": "object"}, description="canonical JSON (RFC 8785), see rules/README.md")
 def get_my_receipt(deed_id: int) -> Response:
     """How one deed was measured, step by step: rules/replay.py replays it offline. Errors: not_found."""
-    body = show_receipt.show_receipt(api.platform(), g.caller.person_id, deed_id)
+    body = show_receipt.show_receipt(api.platform(), g.caller.person_id, deed_id, datetime.now(UTC))
     headers = {"Content-Disposition": f'inline; filename="receipt-{deed_id}.json"'}
     return Response(body, content_type="application/json", headers=headers)
 
@@ -197,7 +197,8 @@ class MembershipArgs(Schema):
 @blp.response(200, {"type": "object"}, description="canonical JSON (RFC 8785), see rewards/PROOFS.md")
 def get_my_membership(args: dict[str, Any], deed_id: int) -> Response:
     """That the deed is in a batch which a company retired; nothing else of it. Errors: not_found, conflict."""
-    body = show_receipt.show_membership(api.platform(), g.caller.person_id, deed_id, args["certificate"])
+    number, now = args["certificate"], datetime.now(UTC)
+    body = show_receipt.show_membership(api.platform(), g.caller.person_id, deed_id, number, now)
     headers = {"Content-Disposition": f'inline; filename="membership-{deed_id}.json"'}
     return Response(body, content_type="application/json", headers=headers)
 

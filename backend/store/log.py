@@ -62,9 +62,9 @@ def last_keys(conn: db.Connection) -> bytes | None:
     return found[0][0] if found else None
 
 
-def all_keys(conn: db.Connection) -> list[bytes]:
-    """All entries that say which keys sign, oldest first."""
-    return [entry for (entry,) in db.rows(conn, SQL["all_keys"])]
+def key_changes(conn: db.Connection) -> list[tuple[int, bytes, str]]:
+    """(leaf_index, entry, the first head that holds it) of each entry that says which keys sign, oldest first."""
+    return [(index, entry, note) for index, entry, note in db.rows(conn, SQL["key_changes"])]
 
 
 def waiting(conn: db.Connection, limit: int) -> int:

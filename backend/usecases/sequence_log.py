@@ -4,13 +4,16 @@ all, so no leaf is lost and none is there twice, wherever it is killed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from backend import auth
 from backend.platform import Platform
 from backend.store import db, log
 from rewards import leaves, merkle, notes
+
+Shown = dict[str, Any]
 
 STEP = 65_536  # leaves in one transaction, under one head
 KEYS = "keys"
@@ -24,6 +27,18 @@ def sequence_log(platform: Platform, now: datetime) -> int:
         if new < STEP:
             break
     return done
+
+
+def in_log(platform: Platform, now: datetime, show: Callable[[db.Connection], Shown]) -> Shown:
+    """What `show` reads. Where that waits for its place in the log (`log` is null) it is given one first: whoever asks
+    for a proof need not wait for the clock. Where another sequencer is at it, it is shown as it is.
+    """
+    with platform.db.transaction(snapshot=True) as conn:
+        shown = show(conn)
+    if shown["log"] is None and sequence_log(platform, now):
+        with platform.db.transaction(snapshot=True) as conn:
+            return show(conn)
+    return shown
 
 
 def is_due(platform: Platform) -> bool:
@@ -58,8 +73,8 @@ def _step(conn: db.Connection, platform: Platform, now: datetime) -> int:
     added += log.sequence(conn, size + len(added), STEP - len(added))
     if not added:
         return 0
-    log.add_nodes(conn, grow(edge, size, added))
-    root = edge_root(edge)
+    log.add_nodes(conn, merkle.grow(edge, size, added))
+    root = merkle.edge_root(edge)
     size += len(added)
     log.add_checkpoint(conn, size, name, root, _signed(platform, name, size, root), now)
     return len(added)
@@ -74,28 +89,6 @@ def _edge(conn: db.Connection, level: int, size: int) -> list[bytes]:
     count = size >> (level * merkle.TILE_HEIGHT)
     part = count % merkle.TILE_WIDTH
     return log.tile(conn, level, count - part, count) if part else []
-
-
-def grow(edge: list[list[bytes]], size: int, added: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
-    """Append leaves to the edge of a tree of `size`, in place; (level, place, hash) of the tiles that became full."""
-    nodes: list[tuple[int, int, bytes]] = []
-    for level in range(len(edge)):
-        first = (size >> (level * merkle.TILE_HEIGHT)) // merkle.TILE_WIDTH
-        hashes = [*edge[level], *added]
-        full = len(hashes) // merkle.TILE_WIDTH
-        added = [merkle.tree_root(hashes[at * merkle.TILE_WIDTH : (at + 1) * merkle.TILE_WIDTH]) for at in range(full)]
-        nodes += [(level + 1, first + at, root) for at, root in enumerate(added)]
-        edge[level] = hashes[full * merkle.TILE_WIDTH :]
-    return nodes
-
-
-def edge_root(edge: Sequence[Sequence[bytes]]) -> bytes:
-    """The root of a tree by the tiles at its edge, from the leaves up."""
-    rest: list[bytes] = []
-    for hashes in edge:
-        items = [*hashes, *rest]
-        rest = [merkle.tree_root(items)] if items else []
-    return rest[0] if rest else merkle.EMPTY_ROOT
 
 
 def _signed(platform: Platform, name: str, size: int, root: bytes) -> str:

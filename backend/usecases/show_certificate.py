@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from backend import auth
 from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import db, recalls, retirements
-from backend.usecases import show_log
+from backend.usecases import sequence_log, show_log
 from rewards import certificates, recalling, serials
 
 
@@ -23,6 +23,11 @@ def show_certificate(platform: Platform, number: str) -> dict[str, Any]:
     """
     with platform.db.transaction(snapshot=True) as conn:
         return signed_certificate(conn, number)
+
+
+def certificate_file(platform: Platform, number: str, now: datetime) -> dict[str, Any]:
+    """The same to be kept: with its place in the log, wherever it can have one already. Raises Problem not_found."""
+    return sequence_log.in_log(platform, now, lambda conn: signed_certificate(conn, number))
 
 
 def signed_certificate(conn: db.Connection, number: str) -> dict[str, Any]:
@@ -63,45 +68,41 @@ def verify_certificate(
     """
     named = certificate.get("number")
     number = named if isinstance(named, str) and certificates.is_number(named) else None
-    checks = {"signature": _is_signed(platform, certificate, signature), "known": False, "serials_retired": False}
     leaf = None
     made: list[str] = []
-    if number:
-        with platform.db.transaction(snapshot=True) as conn:
+    with platform.db.transaction(snapshot=True) as conn:
+        keys = show_log.public_keys(conn, platform)
+        checks = {"signature": _is_signed(keys, certificate, signature), "known": False, "serials_retired": False}
+        if number:
             row = retirements.certificate(conn, number)
             retired = retirements.retired_spans(conn, number)
             made = [json.loads(r["canonical"])["number"] for r in recalls.amendments(conn, number)]
             leaf = show_log.proof_of(conn, "retirement", row["retirement_id"]) if row else None
-        checks["known"] = row is not None and json.loads(row["canonical"]) == certificate
-        checks["serials_retired"] = bool(retired) and _spans(certificate) == retired
-    with platform.db.transaction(snapshot=True) as conn:
-        checks["amendments"] = all(_is_amendment(conn, platform, **given) for given in amendments)
+            checks["known"] = row is not None and json.loads(row["canonical"]) == certificate
+            checks["serials_retired"] = bool(retired) and _spans(certificate) == retired
+        checks["amendments"] = all(_is_amendment(conn, keys, **given) for given in amendments)
     valid = all(checks.values()) and (log is None or (leaf is not None and leaf["entry"] == log["entry"]))
     checks["logged"] = leaf is not None
     return {"valid": valid, "number": number, "checks": checks, "amendments": made}
 
 
 def _is_amendment(
-    conn: db.Connection, platform: Platform, amendment: dict[str, Any], signature: dict[str, str],
+    conn: db.Connection, keys: Sequence[auth.SigningKey], amendment: dict[str, Any], signature: dict[str, str],
     log: dict[str, str] | None = None,
 ) -> bool:  # fmt: skip
     """True for what this platform signed as an amendment and has in its books, superseded within its day or not."""
-    if amendment.get("kind") != recalling.KIND or not _is_signed(platform, amendment, signature):
+    if amendment.get("kind") != recalling.KIND or not _is_signed(keys, amendment, signature):
         return False
     made_on, text = date.fromisoformat(amendment["made_on"]), certificates.canonical(amendment).decode()
     return recalls.is_amendment(conn, amendment["batch"], made_on, amendment["version"], text)
 
 
-def _is_signed(platform: Platform, certificate: dict[str, Any], signature: dict[str, str]) -> bool:
+def _is_signed(keys: Sequence[auth.SigningKey], certificate: dict[str, Any], signature: dict[str, str]) -> bool:
     try:
         canonical = certificates.canonical(certificate)
     except (ValueError, RecursionError):
         return False
-    named = [
-        key
-        for key in (*platform.proof_keys, *platform.keys)
-        if (key.kid, key.algorithm) == (signature["kid"], signature["alg"])
-    ]
+    named = [key for key in keys if (key.kid, key.algorithm) == (signature["kid"], signature["alg"])]
     return any(auth.is_signed(key, canonical, signature["value"]) for key in named)
 
 

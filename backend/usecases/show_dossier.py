@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from backend import auth
@@ -89,9 +88,9 @@ def _drawn(conn: db.Connection, platform: Platform, batch_id: int, one: dict[str
     handle = auth.handle(platform.settings.secret, f"dossier {batch_id}", one["person_id"])
     entry = {"deed": one["deed_id"], "person": handle, "reduction_mg": one["reduction_mg"], "receipt": None}
     try:
-        body = show_receipt.receipt_of(conn, platform, one["person_id"], one["deed_id"])
+        receipt = show_receipt.receipt_of(conn, platform, one["person_id"], one["deed_id"])
     except Problem:  # it does not stand any more, or was judged before receipts were kept
         return entry | {"problem": "not_found"}
     except receipts.Mismatch as mismatch:
         return entry | {"problem": str(mismatch)}
-    return entry | {"receipt": json.loads(body)}
+    return entry | {"receipt": receipt}

@@ -112,14 +112,39 @@ def list_checkpoints(
 
 
 def list_keys(platform: Platform) -> dict[str, Any]:
-    """{origin, keys: [{key, in_use}], witnesses}: every key that ever signed, the first in use first."""
+    """{origin, keys: [{key, in_use}], witnesses, changes}: every key that ever signed, the first in use first.
+
+    changes: {index, checkpoint} of each entry that says which keys sign, and the first head that holds it: who trusts
+    an old key goes from one to the next.
+    """
     with platform.db.transaction(snapshot=True) as conn:
         name = head(conn)["origin"]
-        said = [json.loads(entry)["keys"] for entry in log.all_keys(conn)]
+        changes = log.key_changes(conn)
+    said = [json.loads(entry)["keys"] for _, entry, _ in changes]
     in_use = said[-1] if said else []
     former = list(dict.fromkeys(key for keys in reversed(said) for key in keys if key not in in_use))
     keys = [{"key": key, "in_use": key in in_use} for key in [*in_use, *former]]
-    return {"origin": name, "keys": keys, "witnesses": [str(key) for key in platform.settings.log_witnesses]}
+    return {
+        "origin": name,
+        "keys": keys,
+        "witnesses": [str(key) for key in platform.settings.log_witnesses],
+        "changes": [{"index": index, "checkpoint": note} for index, _, note in changes],
+    }
+
+
+def list_public_keys(platform: Platform) -> list[auth.SigningKey]:
+    """Those of tokens, those of proofs, and former ones of proofs as the log names them; each once."""
+    with platform.db.transaction(snapshot=True) as conn:
+        return public_keys(conn, platform)
+
+
+def public_keys(conn: db.Connection, platform: Platform) -> list[auth.SigningKey]:
+    """The same within a transaction. What a former key signed stays signed."""
+    said = [notes.read_key(text) for _, entry, _ in log.key_changes(conn) for text in json.loads(entry)["keys"]]
+    found: dict[str, auth.SigningKey] = {}
+    for key in (*platform.keys, *platform.proof_keys, *(auth.public_key(one.public) for one in said)):
+        found.setdefault(key.kid, key)
+    return list(found.values())
 
 
 def take_cosignatures(platform: Platform, signed: str, now: datetime) -> dict[str, Any]:
@@ -130,7 +155,7 @@ def take_cosignatures(platform: Platform, signed: str, now: datetime) -> dict[st
     """
     try:
         told = notes.read_checkpoint(signed)
-        by = notes.signers(told, platform.settings.log_witnesses, auth.is_ed25519)
+        by = notes.signers(told, tuple(platform.settings.log_witnesses), auth.is_ed25519)
     except Refused as refused:
         raise field_problem("body", "field_invalid", str(refused)) from None
     with platform.db.transaction() as conn:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from backend import auth
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
 from backend.store import db, log, me, retirements
-from backend.usecases import log_deeds, show_certificate, show_log
+from backend.usecases import log_deeds, sequence_log, show_certificate, show_log
 from rewards import leaves, merkle
 from rules import receipts
 from rules.receipts import Entry
@@ -19,21 +20,22 @@ MEMBERSHIP = "tanpuhui-membership/1"
 CERTIFICATES_MAX = 100
 
 
-def show_receipt(platform: Platform, person_id: int, deed_id: int) -> bytes:
+def show_receipt(platform: Platform, person_id: int, deed_id: int, now: datetime) -> bytes:
     """Canonical JSON (RFC 8785) of how the deed was measured, what was credited of it, and what proves it.
 
     Raises Problem not_found for a deed that is not the person's or does not stand, receipts.Mismatch (a defect) when
     what is stored does not come out of the pack that judged it.
     """
-    with platform.db.transaction(snapshot=True) as conn:
-        return receipt_of(conn, platform, person_id, deed_id)
+    return receipts.canonical(
+        sequence_log.in_log(platform, now, lambda conn: receipt_of(conn, platform, person_id, deed_id))
+    )
 
 
-def receipt_of(conn: db.Connection, platform: Platform, person_id: int, deed_id: int) -> bytes:
-    """The same within a transaction. The formats stand in rewards/PROOFS.md."""
+def receipt_of(conn: db.Connection, platform: Platform, person_id: int, deed_id: int) -> dict[str, Any]:
+    """The same within a transaction, as a dict. The formats stand in rewards/PROOFS.md."""
     deed, opened = _opened(conn, person_id, deed_id)
     entries = [_entry(conn, platform, record) for record in log.deed_records(conn, [(deed_id, opened.version)])]
-    receipt = receipts.receipt(deed_id, entries) | {
+    return receipts.receipt(deed_id, entries) | {
         "format": FORMAT,
         "version": opened.version,
         "head": opened.head,
@@ -41,26 +43,31 @@ def receipt_of(conn: db.Connection, platform: Platform, person_id: int, deed_id:
         "salt": auth.base64_text(opened.salt),
         **_proven(conn, deed, opened),
     }
-    return receipts.canonical(receipt)
 
 
-def show_membership(platform: Platform, person_id: int, deed_id: int, number: str) -> bytes:
+def show_membership(platform: Platform, person_id: int, deed_id: int, number: str, now: datetime) -> bytes:
     """Canonical JSON: a deed of the person is in a batch of which a certificate retired grams; nothing else of it.
 
     Raises Problem not_found, request_invalid when the certificate has no grams of the deed's batch, conflict while the
     deed waits for its place in the log.
     """
-    with platform.db.transaction(snapshot=True) as conn:
-        deed, opened = _opened(conn, person_id, deed_id)
-        signed = show_certificate.signed_certificate(conn, number)
-        if deed["batch_id"] not in [line["batch"] for line in signed["certificate"]["lineage"]]:
-            text = "该证书不含此行为所在的批次 · this certificate has no grams of the batch that the deed is in"
-            raise field_problem("certificate", "field_invalid", text)
-        proven = _proven(conn, deed, opened)
-    if proven["log"] is None or proven["batch"] is None:
-        raise Problem("conflict", "该行为尚未入日志，几秒后再试 · the deed is not in the log yet: try again in seconds")
+    shown = sequence_log.in_log(platform, now, lambda conn: membership_of(conn, platform, person_id, deed_id, number))
+    if None in (shown["log"], shown["batch"], shown["certificate"]["log"]):
+        raise Problem("conflict", "尚未全部入日志，几秒后再试 · not all of it is in the log yet: try again in seconds")
+    return receipts.canonical(shown)
+
+
+def membership_of(
+    conn: db.Connection, platform: Platform, person_id: int, deed_id: int, number: str
+) -> dict[str, Any]:  # fmt: skip
+    """The same within a transaction, as a dict; `log`, `batch` or the certificate's `log` may be null."""
+    deed, opened = _opened(conn, person_id, deed_id)
+    signed = show_certificate.signed_certificate(conn, number)
+    if deed["batch_id"] not in [line["batch"] for line in signed["certificate"]["lineage"]]:
+        text = "该证书不含此行为所在的批次 · this certificate has no grams of the batch that the deed is in"
+        raise field_problem("certificate", "field_invalid", text)
     told = {"format": MEMBERSHIP, "head": opened.head, "opening": auth.base64_text(opened.opening)}
-    return receipts.canonical(told | proven | {"certificate": signed})
+    return told | _proven(conn, deed, opened) | {"certificate": signed}
 
 
 def _opened(conn: db.Connection, person_id: int, deed_id: int) -> tuple[dict[str, Any], log_deeds.Opened]:

@@ -122,11 +122,14 @@ def test_anybody_can_look_a_certificate_up_and_check_it(market: Market) -> None:
     signed = market.retired(600)
     number = signed["certificate"]["number"]
     assert ok(market.stage.http.get(f"/v1/certificates/{number}"), 200) == signed | {"log": None, "amendments": []}
-    assert ok(market.stage.http.get(f"/v1/certificates/{number}.json"), 200) == signed | {"log": None, "amendments": []}
+    kept = ok(market.stage.http.get(f"/v1/certificates/{number}.json"), 200)  # with its place in the log
+    assert kept == signed | {"log": kept["log"], "amendments": []}
+    assert json.loads(kept["log"]["entry"])["certificate"] == number
+    assert ok(market.stage.http.post("/v1/certificates/verify", json=kept), 200)["checks"]["logged"] is True
     checked = ok(market.stage.http.post("/v1/certificates/verify", json=signed), 200)
     assert checked == {
         "valid": True, "number": number, "amendments": [],
-        "checks": {"signature": True, "known": True, "serials_retired": True, "logged": False, "amendments": True},
+        "checks": {"signature": True, "known": True, "serials_retired": True, "logged": True, "amendments": True},
     }  # fmt: skip
     for name in ("TPH-C-2026-999999", "nonsense", "TPH-C-2026-000001%00", "1"):
         refused(market.stage.http.get(f"/v1/certificates/{name}"), 404, "not_found")

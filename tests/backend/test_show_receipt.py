@@ -57,11 +57,13 @@ def test_a_receipt_is_replayed_where_nothing_of_the_platform_is(
     done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{verdict['reduction_mg']} mg" in done.stdout
-    told = CliRunner().invoke(cli.main, ["verify", "receipt", str(tmp_path / "receipt.json")])
+    keys = fetch(stage, tmp_path, "/v1/log/keys", "keys.json")
+    verify = ["verify", "receipt", str(tmp_path / "receipt.json"), "--key", str(keys)]
+    told = CliRunner().invoke(cli.main, verify)
     assert (told.exit_code, f"{verdict['reduction_mg']} mg" in told.output) == (0, True)
     receipt["records"][0]["facts"]["distance_m"] += 1
     (tmp_path / "receipt.json").write_text(json.dumps(receipt))
-    told = CliRunner().invoke(cli.main, ["verify", "receipt", str(tmp_path / "receipt.json")])
+    told = CliRunner().invoke(cli.main, verify)
     assert told.exit_code == 1
     assert "REFUSED" in told.output
 

@@ -50,8 +50,13 @@ insert into log_checkpoint (size, origin, root, note, made_at) values (%(size)s,
 -- The newest entry that says which keys sign.
 select entry from log_leaf where kind = 'keys' order by ref_id desc limit 1
 
--- name: all_keys
-select entry from log_leaf where kind = 'keys' order by ref_id
+-- name: key_changes
+-- Each entry that says which keys sign, and the first head that holds it.
+select l.leaf_index, l.entry, c.note
+from log_leaf l cross join lateral (
+  select c.note from log_checkpoint c where c.size > l.leaf_index order by c.size limit 1
+) c
+where l.kind = 'keys' order by l.ref_id
 
 -- name: waiting
 select count(*), min(pending_id) from (select pending_id from log_pending limit %(limit)s) p
