@@ -2,58 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, jsonify, render_template_string, request
+from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields, validate
 
 from backend import api, auth
-from backend.usecases import show_certificate
+from backend.api import flows_page, pages
+from backend.errors import Problem
+from backend.usecases import draw_parts, prove_certificate, show_certificate
 from rewards import certificates
 
-blp = api.Routes("certificates", __name__, url_prefix="/v1/certificates", description="证书 · Certificates")
+blp = api.Routes(
+    "certificates", __name__, url_prefix="/v1/certificates", template_folder="templates",
+    description="证书 · Certificates",
+)  # fmt: skip
 
 
-# What a phone shows that has read the QR code.
-_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ c.number }}</title><style>
-body{margin:0;background:#eef4f0;color:#1c2624}
-body{font:16px/1.6 "PingFang SC","Noto Sans SC","Microsoft YaHei",sans-serif}
-main{max-width:640px;margin:24px auto;background:#fff;border-top:6px solid #0f4c3a;padding:24px 28px;border-radius:6px}
-h1{font-size:22px;color:#0f4c3a;margin:0}h1 small{display:block;font-size:12px;letter-spacing:2px;color:#a9843f}
-.ok,.no,.demo{border:1px solid;border-radius:6px;padding:8px 12px;margin:16px 0}
-.ok{color:#0f4c3a}.no,.demo{color:#b3261e}
-.q{font-size:34px;color:#0f4c3a}dt{font-size:13px;color:#5d6b67;margin-top:10px}dd{margin:0;overflow-wrap:anywhere}
-p{font-size:13px;color:#5d6b67}a{color:#0f4c3a}</style><main>
-<h1>碳普惠减排量注销证书<small>CERTIFICATE OF RETIREMENT</small></h1>
-{% if valid %}<div class="ok">✓ 查验通过：签名有效，序号已注销<br>
-Valid: signed by this platform, its serials are retired</div>
-{% else %}<div class="no">✗ 查验未通过 Not valid</div>{% endif %}
-{% if c.demonstration %}<div class="demo">{{ c.statements[0].zh }}<br>{{ c.statements[0].en }}</div>{% endif %}
-<div class="q">{{ "{:,}".format(c.quantity_g) }} g CO<sub>2</sub>e</div>
-<dl><dt>编号 Number<dd>{{ c.number }}<dt>注销时间 Retired at<dd>{{ c.issued_at }}
-<dt>受益人 Beneficiary{% for b in beneficiaries %}<dd>{{ b.name }} {{ b.name_en }}<br>{{ b.uscc }}
-{% if b.quantity_g %} · {{ "{:,}".format(b.quantity_g) }} g{% endif %}{% endfor %}
-{% if c.on_behalf_of %}<dt>代表 On behalf of<dd>{{ c.on_behalf_of.name }}<br>{{ c.on_behalf_of.uscc }}{% endif %}
-{% if c.footprint %}<dt>所陈述的足迹 Stated footprint
-<dd>{{ "{:,}".format(c.footprint.quantity_g) }} g CO<sub>2</sub>e · {{ c.footprint.boundary }}
-<br>已抵 covered {{ "%.2f"|format(c.covered_ppm / 10000) }} %{% endif %}
-{% if c.neutrality_claim %}<dt>中和声明 Neutrality claim<dd>{{ c.neutrality_claim.statement }}<br>
-自身减排 own reductions {{ "{:,}".format(c.neutrality_claim.own_reductions_g) }} g{% endif %}
-<dt>注销人 Retired by<dd>{{ c.company.name }}<dt>用途 Purpose<dd>{{ c.purpose.zh }} {{ c.purpose.en }}
-<dt>期间 Period<dd>{{ c.period["from"] }} — {{ c.period.to }}
-<dt>来源 Lineage{% for l in c.lineage %}<dd>{{ l.region.zh }} {{ l.region.en }} · {{ l.methodology.zh }}
-{{ l.methodology.en }} {{ l.methodology.version }} · {{ l.vintage }} · {{ "{:,}".format(l.quantity_g) }} g
-{% if l.own_ppm %}<br>含自有合作方 own partners {{ "%.2f"|format(l.own_ppm / 10000) }} %{% endif %}{% endfor %}
-<dt>序号 Serials{% for s in c.serials %}<dd>{{ s }}{% endfor %}</dl>
-{% for a in amendments %}<div class="{{ 'ok' if a.covered else 'no' }}"><b>补充说明 Amendment {{ a.number }}</b><br>
-{{ a.statement.zh }}<br>{{ a.statement.en }}<br>批次 Batch {{ a.batch }} · 当日召回 recalled on the day
-{{ "{:,}".format(a.recalled_mg) }} mg · 累计 in all {{ "{:,}".format(a.recalled_in_all_g) }} g
-{% for r in a.replaced_by %}<br>− {{ "{:,}".format(r.quantity_g) }} g · {{ r.serials | join(", ") }}{% endfor %}
-</div>{% endfor %}{% for s in c.statements %}<p>{{ s.zh }}<br>{{ s.en }}</p>{% endfor %}
-<p><a href="/v1/certificates/{{ c.number }}.pdf">PDF</a> · <a href="/v1/certificates/{{ c.number }}.json">JSON</a></p>
-</main></html>"""
+TEXTS: pages.Texts = {**pages.TEXTS, **json.loads((pages.STATIC / "certificate.json").read_text("utf-8"))}
+LINES_SHOWN, SERIALS_SHOWN = 8, 12  # at once; the rest on demand
+VARY = {"Vary": "Accept"}
 
 
 class SignatureSchema(Schema):
@@ -114,24 +86,60 @@ class VerificationSchema(Schema):
 @blp.response(200, AmendedCertificateSchema)
 def get_certificate(number: str) -> Any:
     """The signed certificate and any amendments; to a browser, a page with its verdict. Errors: not_found."""
-    signed = show_certificate.show_certificate(api.platform(), number)
-    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
-        return signed
-    checked = show_certificate.verify_certificate(api.platform(), **signed)
-    amendments = [a["amendment"] for a in signed["amendments"]]
-    page = render_template_string(
-        _PAGE, c=signed["certificate"], valid=checked["valid"], amendments=amendments,
-        beneficiaries=certificates.beneficiaries(signed["certificate"]),
+    if not _is_for_people():
+        return show_certificate.show_certificate(api.platform(), number), 200, VARY
+    now = datetime.now(UTC)
+    try:
+        signed = show_certificate.certificate_file(api.platform(), number, now)
+    except Problem as problem:
+        if problem.code != "not_found":
+            raise
+        return _page("missing.html", 404, number=number)
+    return _certificate_page(signed, now)
+
+
+def _is_for_people() -> bool:
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def _certificate_page(signed: dict[str, Any], now: datetime) -> Response:
+    zone, body = api.platform().standard.nation.timezone, signed["certificate"]
+    proof = prove_certificate.prove_certificate(api.platform(), signed, now)
+    if proof["verdict"] == "wrong":  # then its form cannot be relied on either
+        found = json.dumps(signed, ensure_ascii=False, indent=2)
+        return _page("wrong.html", 200, number=request.path.rpartition("/")[2], proof=proof, found=found)
+    return _page(
+        "certificate.html", 200, c=body, signed=signed, proof=proof, recalls=recalls(signed["amendments"]),
+        beneficiaries=certificates.beneficiaries(body), checked_at=now.astimezone(zone),
+        retired_at=datetime.fromisoformat(body["issued_at"]).astimezone(zone), grams=draw_parts.quantity_text,
+        percent=flows_page.percent, lines_shown=LINES_SHOWN, serials_shown=SERIALS_SHOWN,
     )  # fmt: skip
-    return Response(page, content_type="text/html; charset=utf-8", headers={"Vary": "Accept"})
+
+
+def _page(template: str, status: int, **values: Any) -> Response:
+    answer = pages.render(f"certificates/{template}", TEXTS, **values)
+    answer.status_code = status
+    answer.headers["Vary"] = "Accept, Accept-Language"
+    return answer
+
+
+def recalls(amendments: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What was recalled of the batches in all: {batches, recalled_g, owed_g, until}, by the last amendment of each."""
+    last = {a["amendment"]["batch"]: a["amendment"] for a in amendments}.values()
+    return {
+        "batches": len(last),
+        "recalled_g": sum(a["recalled_in_all_g"] for a in last),
+        "owed_g": sum(a["owed_g"] for a in last),
+        "until": max((a["made_on"] for a in last), default=None),
+    }
 
 
 @blp.route("/<number>.json")
 @auth.allow(auth.ANYONE)
 @blp.response(200, AmendedCertificateSchema)
 def get_certificate_json(number: str) -> dict[str, Any]:
-    """The same, to be saved as a file. Errors: not_found."""
-    return show_certificate.show_certificate(api.platform(), number)
+    """The same, to be saved as a file: with its place in the log. Errors: not_found."""
+    return show_certificate.certificate_file(api.platform(), number, datetime.now(UTC))
 
 
 @blp.route("/<number>.pdf")
@@ -139,12 +147,19 @@ def get_certificate_json(number: str) -> dict[str, Any]:
 @blp.response(200, {"type": "string", "format": "binary"}, content_type="application/pdf")
 @blp.alt_response(202, description="Still being rendered: ask again after Retry-After seconds")
 def get_certificate_pdf(number: str) -> ResponseReturnValue:
-    """The rendering in Chinese and English; 202 while it is being made. Errors: not_found."""
+    """The rendering, Chinese and English on one sheet; 202 while it is being made. Errors: not_found."""
     pdf = show_certificate.show_pdf(api.platform(), number)
-    if pdf is None:
-        return jsonify(status="rendering"), 202, {"Retry-After": "2"}
-    shown = {"Content-Disposition": f'inline; filename="{number}.pdf"'}
-    return Response(pdf, content_type="application/pdf", headers=shown)
+    if pdf is None and _is_for_people():
+        answer = _page("rendering.html", 202, number=number)
+        answer.headers["Refresh"] = "2"
+    elif pdf is None:
+        answer = jsonify(status="rendering")
+        answer.status_code = 202
+    else:
+        shown = {"Content-Disposition": f'inline; filename="{number}.pdf"'}
+        return Response(pdf, content_type="application/pdf", headers=shown)
+    answer.headers["Retry-After"] = "2"
+    return answer
 
 
 @blp.route("/verify", methods=["POST"])

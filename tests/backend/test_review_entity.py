@@ -74,7 +74,7 @@ def test_several_beneficiaries_share_one_certificate(market: Market) -> None:
         market.stage.http.get(f"/v1/certificates/{made['number']}.json"), 200)).json["valid"]  # fmt: skip
     page = market.stage.http.get(f"/v1/certificates/{made['number']}", headers={"Accept": "text/html"}).text
     assert "甲公司" in page
-    assert "70 g" in page
+    assert "70 克" in page
     [line] = ok(market.company.get("/v1/retirements"), 200)["items"]
     assert [b["name"] for b in line["beneficiaries"]] == ["甲公司", "乙公司"]
     for wrong in (
