@@ -9,7 +9,7 @@ from typing import Any
 from backend import auth, queue
 from backend.errors import Problem, field_problem
 from backend.platform import Platform
-from backend.store import credits, db, orders, pools, retirements
+from backend.store import credits, db, orders, pools, registry, retirements
 from backend.usecases import (
     answer_once,
     declare_partner,
@@ -57,6 +57,7 @@ def retire_credits(
         tell_client.tell_client(conn, request.client_id, "credits.retired", told, now)
         certified = _certify(conn, platform, request.client_id, number, asked, moved, waiting, now)
         log_facts.log_facts(conn, "retirement", [retirement_id])
+        registry.add_retirement(conn, retirement_id)
         return certified
 
     answer = answer_once.answer_once(platform, request, now, work)
