@@ -21,6 +21,14 @@ KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8
 FILES = {path.name: KINDS[path.suffix[1:]] for path in sorted(STATIC.iterdir()) if path.suffix[1:] in KINDS}
 Texts = Mapping[str, Mapping[str, str]]
 TEXTS: Texts = json.loads((STATIC / "texts.json").read_text("utf-8"))  # for the script as well
+NAV: Texts = {
+    "/standard": {"zh": "标准", "en": "Standard"},
+    "/calculator": {"zh": "计算器", "en": "Calculator"},
+    "/registry": {"zh": "登记簿", "en": "Registry"},
+    "/figures": {"zh": "公开数据", "en": "Figures"},
+    "/flows": {"zh": "资金流向", "en": "Flows"},
+    "/verify": {"zh": "查验", "en": "Verify"},
+}
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -42,7 +50,7 @@ def render(template: str, texts: Texts = TEXTS, **values: Any) -> Response:
     def place(code: str) -> str:
         return say(describe_methodology.place_name(api.platform(), code))
 
-    html = render_template(template, lang=language, say=say, place=place, path=request.path, **values)
+    html = render_template(template, lang=language, say=say, place=place, path=request.path, nav=NAV, **values)
     headers = SECURITY | {"Content-Language": language, "Vary": "Accept-Language"}
     return Response(html, content_type="text/html; charset=utf-8", headers=headers)
 
