@@ -61,10 +61,16 @@ class KeySchema(Schema):
     in_use = fields.Boolean(required=True)
 
 
+class KeyChangeSchema(Schema):
+    index = fields.Integer(required=True, metadata={"description": "of the entry that says which keys sign"})
+    checkpoint = fields.String(required=True, metadata={"description": "the first head that holds it"})
+
+
 class KeysSchema(Schema):
     origin = fields.String(required=True)
     keys = fields.List(fields.Nested(KeySchema), required=True)
     witnesses = fields.List(fields.String(), required=True)
+    changes = fields.List(fields.Nested(KeyChangeSchema), required=True, metadata={"description": "oldest first"})
 
 
 class CosignedSchema(Schema):

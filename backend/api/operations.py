@@ -9,7 +9,7 @@ from flask_swagger_ui import flask_swagger_ui as swagger
 
 from backend import api, auth, metrics
 from backend.errors import Problem
-from backend.usecases import check_readiness
+from backend.usecases import check_readiness, show_log
 
 blp = api.Routes("operations", __name__, description="运行 · Operations")
 
@@ -48,9 +48,9 @@ def get_metrics() -> Response:
 @blp.route("/.well-known/jwks.json")
 @auth.allow(auth.ANYONE)
 def get_jwks() -> dict[str, Any]:
-    """The platform's public keys: those of tokens, the one in use first, then those of certificates and the log."""
-    keys = {k.kid: k for k in (*api.platform().keys, *api.platform().proof_keys)}
-    return {"keys": [k.public_jwk | {"use": "sig", "alg": k.algorithm} for k in keys.values()]}
+    """The platform's public keys: of tokens, the one in use first; of certificates and the log, former ones last."""
+    keys = show_log.list_public_keys(api.platform())
+    return {"keys": [k.public_jwk | {"use": "sig", "alg": k.algorithm} for k in keys]}
 
 
 @blp.route("/")

@@ -14,7 +14,7 @@ import click
 import psycopg
 
 from backend import auth, config
-from backend.cli import serials, standard, verify
+from backend.cli import audit, log, serials, standard, verify
 from backend.cli.terminal import TERMINAL, opened, say
 from backend.embedded import up
 from backend.platform import Platform
@@ -48,6 +48,8 @@ main.add_command(up.up)
 main.add_command(serials.group)
 main.add_command(standard.group)
 main.add_command(verify.group)
+main.add_command(log.group)
+main.add_command(audit.audit)
 
 
 @main.group()

@@ -12,5 +12,5 @@ KINDS = tuple(SQL)
 
 
 def facts(conn: db.Connection, name: str, ids: Sequence[int] | None) -> list[dict[str, Any]]:
-    """{ref_id, ref_no, salt, public, row} of facts of a kind, by id; None: all. Without a salt once a person is gone."""
+    """{ref_id, ref_no, salt, public, row} of facts of a kind, by id; None: all. salt: None of whom was erased."""
     return db.dicts(conn, SQL[name], ids=None if ids is None else list(ids))

@@ -5,6 +5,7 @@ Never by itself: a leaf that is made afterwards gives whatever stands in the tab
 
 from __future__ import annotations
 
+from backend.errors import Problem
 from backend.platform import Platform
 from backend.store import db, facts, log
 from backend.usecases import close_pool, log_deeds, log_facts
@@ -14,8 +15,13 @@ AT_ONCE = 2000
 
 
 def adopt_log(platform: Platform) -> dict[str, int]:
-    """Give every deed version, batch and fact without a leaf one, in one transaction; how many of each kind."""
+    """Give every deed version, batch and fact without a leaf one, in one transaction; how many of each kind.
+
+    Raises Problem conflict while leaves are sequenced, or adopted: a fact that waits twice would hold up the log.
+    """
     with platform.db.transaction() as conn:
+        if not log.try_to_sequence(conn):
+            raise Problem("conflict", "日志正在编排，请再试一次 · leaves are being sequenced: try again")
         adopted = {leaves.DEED: adopt_deeds(conn)}
         for batch_id in log.batches_without_tree(conn):
             close_pool.plant_tree(conn, batch_id)

@@ -17,6 +17,7 @@ from backend import logs, queue
 from backend.platform import Platform
 from backend.store import maintenance, migrate, retirements
 from backend.usecases import (
+    ask_witnesses,
     check_conservation,
     deliver_messages,
     pay_order,
@@ -77,6 +78,26 @@ def ask_to_sequence(platform: Platform, now: datetime) -> int:
     return int(queue.enqueue(platform.redis, "backend.workers.jobs.sequence", "sequence"))
 
 
+_asking = threading.Lock()
+
+
+def ask_for_cosignatures(platform: Platform, now: datetime) -> int:
+    """Ask the witnesses, in a thread of its own: one that hangs holds up neither the clock nor a worker."""
+    if not ask_witnesses.is_due(platform) or not _asking.acquire(blocking=False):
+        return 0
+
+    def ask() -> None:
+        try:
+            ask_witnesses.ask_witnesses(platform, now)
+        except Exception as error:
+            log.warning("scheduled_task_failed", task="ask_for_cosignatures", error=type(error).__name__)
+        finally:
+            _asking.release()
+
+    threading.Thread(target=ask, daemon=True).start()
+    return 1
+
+
 def settle(platform: Platform, now: datetime) -> int:
     """Share out what sales brought; batches whose time it is."""
     return len(settle_sales.settle_sales(platform, now))
@@ -86,6 +107,7 @@ def settle(platform: Platform, now: datetime) -> int:
 ROUND: tuple[tuple[timedelta, Callable[[Platform, datetime], int]], ...] = (
     (timedelta(seconds=2), ask_to_sequence),
     (timedelta(seconds=3), ask_for_deliveries),
+    (timedelta(seconds=10), ask_for_cosignatures),
     (timedelta(seconds=15), expire_orders),
     (timedelta(seconds=15), ask_for_renderings),
     (timedelta(minutes=1), pay_order.reconcile_payments),

@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from backend import config, payments
+from backend import auth, config, payments
+from rewards import notes
 
 ED25519 = OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate(), as_dict=True)
 P256 = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
@@ -142,6 +143,66 @@ def test_a_payment_provider_that_cannot_be_used_is_refused(
 )
 def test_signing_keys_that_cannot_sign_are_refused(environ: dict[str, str], keys: str, reason: str) -> None:
     (problem,) = problems(environ | {"TANPUHUI_SIGNING_KEYS": keys})
+    assert reason in problem
+
+
+def test_proofs_are_signed_by_keys_of_their_own_or_by_the_signing_keys(environ: dict[str, str]) -> None:
+    other = OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate(), as_dict=True)
+    [key] = auth.signing_keys(config.load(environ).proof_keys)
+    assert key.public_jwk["x"] == ED25519["x"]
+    named = environ | {"TANPUHUI_PROOF_KEYS": json.dumps([other | {"kid": "mine"}, ED25519])}
+    first, second = auth.signing_keys(config.load(named).proof_keys)
+    assert (first.public_jwk["x"], second.public_jwk) == (other["x"], key.public_jwk)
+    assert first.kid == auth.public_part(other)["kid"]  # by its thumbprint, however it is called
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("no json", "TANPUHUI_PROOF_KEYS is not JSON"),
+        (json.dumps([P256]), "TANPUHUI_PROOF_KEYS needs Ed25519 keys"),
+        (json.dumps([ED25519, P256]), "TANPUHUI_PROOF_KEYS needs Ed25519 keys"),
+        (json.dumps([{"kty": "OKP", "crv": "Ed25519", "x": ED25519["x"]}]), "as key 1 a public key"),
+    ],
+    ids=["no JSON", "P-256", "one of P-256", "public"],
+)
+def test_keys_that_cannot_sign_proofs_are_refused(environ: dict[str, str], setting: str, reason: str) -> None:
+    (problem,) = problems(environ | {"TANPUHUI_PROOF_KEYS": setting})
+    assert reason in problem
+    assert ED25519["d"] not in problem
+
+
+def test_without_an_ed25519_key_there_is_none_for_proofs(environ: dict[str, str]) -> None:
+    (problem,) = problems(environ | {"TANPUHUI_SIGNING_KEYS": json.dumps([P256])})
+    assert "TANPUHUI_PROOF_KEYS needs Ed25519 keys, and TANPUHUI_SIGNING_KEYS has none" in problem
+
+
+WITNESSES = [notes.NoteKey(f"w{n}.example/w", notes.COSIGNATURE, bytes([n + 1]) * 32) for n in range(3)]
+
+
+def test_witnesses_are_keys_with_an_address_or_without(environ: dict[str, str]) -> None:
+    assert config.load(environ).log_witnesses == {}
+    setting = f"{WITNESSES[0]}, {WITNESSES[1]}  https://w1.example/a/ ,{WITNESSES[2]} http://127.0.0.1:9000,"
+    found = config.load(environ | {"TANPUHUI_LOG_WITNESSES": setting}).log_witnesses
+    wanted = dict(zip(WITNESSES, ("", "https://w1.example/a", "http://127.0.0.1:9000"), strict=True))
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("witness", "no Ed25519 key of a log or a witness"),
+        (str(WITNESSES[0])[:-4] + "AAAA", "the key's id is not that of the key"),
+        (str(notes.NoteKey("log.example", notes.ED25519, bytes(32))), "which is no witness's key"),
+        (f"{WITNESSES[0]} http://witness.example/", "a witness is asked at https, or on this machine"),
+        (f"{WITNESSES[0]} witness.example", "a witness is asked at https, or on this machine"),
+        (f"{WITNESSES[0]} ftp://127.0.0.1/", "a witness is asked at https, or on this machine"),
+        (f"https://w.example {WITNESSES[0]}", "no Ed25519 key of a log or a witness"),
+    ],
+)
+def test_what_is_no_witness_is_refused(environ: dict[str, str], setting: str, reason: str) -> None:
+    (problem,) = problems(environ | {"TANPUHUI_LOG_WITNESSES": setting})
+    assert problem.startswith("TANPUHUI_LOG_WITNESSES")
     assert reason in problem
 
 
