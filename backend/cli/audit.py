@@ -163,7 +163,7 @@ def _print(check: collect_findings.Check, as_json: bool) -> None:
                 json.dumps({"finding": check.name, "rows": rows, "zh": one.zh, "en": one.en}, ensure_ascii=False)
             )
         return
-    counts = ", ".join(f"{count:,} {what}" for what, count in check.counts.items())
+    counts = ", ".join(f"{count:,} {what}" for what, count in check.counts.items() if count)
     verdict = f"FOUND / 发现 {check.found}" if check.found else "ok / 成立"
     click.echo(f"{check.en} / {check.zh}: {verdict}" + (f"; {counts}" if counts else ""))
     for zh, en in check.remarks:

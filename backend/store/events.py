@@ -68,6 +68,7 @@ class Known:
     batch_id: int | None  # the batch that holds its deed
     facts: str | None  # JSON
     pack_sha256: str | None
+    said_at: datetime | None  # when the last was said of it; None: nothing yet
 
     @property
     def fate(self) -> tuple[str, str, int | None, int | None, int, int]:
@@ -194,7 +195,8 @@ def _accounts(conn: db.Connection, people: Iterable[int]) -> dict[int, list[int]
 def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], row: tuple[Any, ...]) -> Known:
     (event_id, person_id, account, klass, evidence, client_id, event_ref, started_at, ended_at, day, pack, pack_version,
      region, issuer, act, prior_issuer, prior_act, asset, facts, refusal, measured_mg, points_micro, cap_mg, cap_points,
-     root_id, apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id, sha256) = row  # fmt: skip
+     root_id, apart, verdict, code, stands, deed_id, reduction_mg, points, version, batch_id, sha256,
+     said_at) = row  # fmt: skip
     rule = rules.get((klass, day)) or rules.setdefault((klass, day), standard.exclusion_class(klass, day))
     where = standard.region(region)
     used = standard.pack_version(pack, pack_version)
@@ -208,7 +210,7 @@ def _known(standard: Standard, rules: dict[tuple[str, date], ExclusionClass], ro
     )  # fmt: skip
     return Known(
         record, person_id, account, klass, evidence, started_at, ended_at, pack_version, region, where.timezone,
-        verdict, code, stands, deed_id, reduction_mg, points, version, batch_id, facts, sha256,
+        verdict, code, stands, deed_id, reduction_mg, points, version, batch_id, facts, sha256, said_at,
     )  # fmt: skip
 
 
@@ -234,10 +236,10 @@ def _at(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=us)
 
 
-def find_deed_versions(conn: db.Connection, deeds: Sequence[int]) -> dict[int, int]:
-    if not deeds:
-        return {}
-    return dict(db.rows(conn, SQL["find_deed_versions"], deeds=list(deeds)))
+def find_deed_versions(conn: db.Connection, deeds: Sequence[int]) -> dict[int, tuple[int, datetime]]:
+    """deed -> its last version, and when that was made."""
+    rows = db.rows(conn, SQL["find_deed_versions"], deeds=list(deeds)) if deeds else []
+    return {deed_id: (version, made_at) for deed_id, version, made_at in rows}
 
 
 def add_pack_version(conn: db.Connection, sha256: str, code: str, version: str, text: str) -> None:

@@ -99,6 +99,9 @@ def _check_without_leaf(conn: db.Connection) -> Check:
     for kind, ref_id, ref_no in audit.without_leaf(conn):
         rows = [f"deed {ref_id}/{ref_no}"] if kind == leaves.DEED else _rows(kind, ref_id, {})
         check.find(rows, f"the log does not know this {kind}", f"日志中没有这一 {kind}")
+    if check.found:
+        english = "what is from before there was a log is adopted once, by `tanpuhui log adopt`"
+        check.remarks.append(("日志启用之前的行须用 tanpuhui log adopt 一次补入", english))
     return check
 
 

@@ -69,6 +69,7 @@ def change_deeds(
         believed=frozenset(s.new.event_id for s in steps if s.new is not None and s.kind != "replace"),
     )
     settlement = settle_deeds.settle_deeds(conn, platform.standard, new, change)
+    now = settlement.moment(now)
     firsts = {j.event_id: ingest_events.first_of(j, settlement, now) for j in new}
     corrections.add_corrections(conn, [_correction(s, now) for s in steps])
     log_facts.log_facts(conn, "correction", [s.old.event_id for s in steps])

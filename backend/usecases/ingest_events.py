@@ -71,6 +71,7 @@ def _ingest(
         for m, event_id in ((messages[i], event_id) for i, event_id in distinct.items())
     ]
     settlement = settle_deeds.settle_deeds(conn, standard, judged)
+    now = settlement.moment(now)
     firsts = {j.event_id: first_of(j, settlement, now) for j in judged}
     ids = [(digests[i], messages[i].content_digest, e, messages[i].started_at) for i, e in distinct.items()]
     events.add_claims(conn, client_id, ids)

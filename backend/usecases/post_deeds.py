@@ -25,11 +25,10 @@ def post_deeds(
     events.add_act_claims(conn, settlement.act_claims, _sealed(platform, judged, settlement))
     events.add_events(conn, [_event(j, firsts[j.event_id], client_id, now) for j in judged])
     events.add_reverdicts(conn, [_reverdict(e, settlement, now) for e in settlement.changed])
-    new = {j.event_id for j in judged}
     held = [j.root_id or j.event_id for j in judged if firsts[j.event_id]["verdict"] == IN_REVIEW]
     cases.open_cases(conn, held, "held", "platform", "held at reception", now)
     cases.open_cases(conn, settlement.squatted, "held", "platform", "the number's own issuer says otherwise", now)
-    versions = events.find_deed_versions(conn, [c.deed_id for c in settlement.deeds if c.deed_id not in new])
+    versions = {deed_id: version for deed_id, (version, _) in settlement.versions.items()}
     numbered = [(c, versions.get(c.deed_id, 0) + 1, _pack(platform, c).gas_basis) for c in settlement.deeds]
     events.add_deeds(conn, [_deed(platform, c, version, now) for c, version, _ in numbered])
     log_deeds.log_deeds(conn, numbered)

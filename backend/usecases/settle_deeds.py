@@ -80,6 +80,14 @@ class Settlement:
     squatted: list[int] = field(
         default_factory=list
     )  # events that claimed a number before its issuer, for another deed
+    versions: dict[int, tuple[int, datetime]] = field(default_factory=dict)  # of the known deeds: the last, and when
+    latest: datetime | None = None  # of all that was said before of these persons, as far as it was read
+
+    def moment(self, now: datetime) -> datetime:
+        """Now, or just after the latest: a person's time never goes back, whatever a clock says. What was so at some
+        moment is found again by its time (the leaves of the log, sql/log.sql).
+        """
+        return now if self.latest is None or now > self.latest else self.latest + timedelta(microseconds=1)
 
 
 def settle_deeds(
@@ -97,6 +105,10 @@ def settle_deeds(
         klass = standard.exclusion_class(key[1], date.max)
         settling = _Settling(klass, fresh[key], known[key], change, key in change.whole)
         settling.run(result, lambda: events.take_ids(conn, 1)[0])
+    new = {j.event_id for j in judged}
+    result.versions = events.find_deed_versions(conn, [c.deed_id for c in result.deeds if c.deed_id not in new])
+    said = [k.said_at for records in known.values() for k in records if k.said_at is not None]
+    result.latest = max([*said, *(made_at for _, made_at in result.versions.values())], default=None)
     return result
 
 
@@ -175,7 +187,7 @@ def _entry(j: Judged) -> Known:
     return Known(
         j.record, j.person_id, j.person_id, j.klass.code, j.evidence, j.message.started_at, j.message.ended_at,
         j.pack.version, j.region.code, j.region.timezone, "", "", None, None, 0, 0, 0, None, events.as_json(j.facts),
-        j.pack.content_sha256,
+        j.pack.content_sha256, None,
     )  # fmt: skip
 
 

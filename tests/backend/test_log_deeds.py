@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
+from backend.api import corrections as corrections_api
+from backend.api import events as events_api
 from backend.usecases import log_deeds, sequence_log
 from rewards import leaves
 from tests.backend.test_any_history import History
@@ -117,6 +119,30 @@ def test_a_deed_corrected_and_withdrawn_has_a_leaf_a_version(stage: Stage, bikes
     correct(bikes, "r1", kind="withdraw")
     found = leaves_equal_the_tables(stage)
     assert found["later"] >= 3
+
+
+def test_a_clock_that_goes_back_changes_no_leaf(
+    stage: Stage, bikes: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    clock = Clock()
+    for module in (events_api, corrections_api):
+        monkeypatch.setattr(module, "datetime", clock)
+    for number in range(4):  # one bike, rides that continue one another
+        bikes.verdicts(ride(bikes, f"r{number}", minute=21 * number))
+        clock.back_s += 5
+    correct(bikes, "r3", kind="withdraw")
+    clock.back_s += 60
+    bikes.verdicts(ride(bikes, "r4", minute=64))
+    assert leaves_equal_the_tables(stage)["versions"] == 6
+
+
+class Clock:
+    """A host's clock that somebody sets back."""
+
+    back_s = 0
+
+    def now(self, tz: Any = None) -> datetime:
+        return datetime.now(tz) - timedelta(seconds=self.back_s)
 
 
 def test_two_accounts_that_are_one_person_keep_their_leaves(stage: Stage, bikes: Client) -> None:

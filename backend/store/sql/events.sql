@@ -96,7 +96,7 @@ select e.event_id, w.person_id, e.person_id, e.class, e.evidence, e.client_id, e
        case when r.event_id is null then e.stands_event else r.stands_event end,
        case when r.event_id is null then e.deed_id else r.deed_id end,
        coalesce(r.reduction_mg, e.reduction_mg), coalesce(r.points, e.points), coalesce(r.version, 0), m.batch_id,
-       encode(e.pack_sha256, 'hex')
+       encode(e.pack_sha256, 'hex'), greatest(e.received_at, r.changed_at)
 from unnest(%(people)s::bigint[], %(accounts)s::bigint[], %(classes)s::text[], %(froms)s::timestamptz[],
             %(untils)s::timestamptz[]) as w (person_id, account, class, from_at, until_at)
 cross join lateral (
@@ -113,7 +113,7 @@ left join batch_member m on m.deed_id = case when coalesce(r.verdict, e.verdict)
 where not exists (select from correction c where c.old_event_id = e.event_id)
 
 -- name: find_deed_versions
-select deed_id, max(version) from deed where deed_id = any(%(deeds)s::bigint[]) group by deed_id
+select deed_id, max(version), max(made_at) from deed where deed_id = any(%(deeds)s::bigint[]) group by deed_id
 
 -- name: add_pack_version
 insert into pack_version (content_sha256, pack_code, pack_version, pack_json)
