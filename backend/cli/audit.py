@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 import psycopg
@@ -34,6 +34,23 @@ KEPT_BY = {
     audit_tables.NOT: "not protected / 不受保护",
 }
 FILE_MAX_BYTES = 4 * 1024 * 1024
+
+COUNTED = {  # what checks count, in Chinese
+    "entries": "条目", "nodes": "节点", "checkpoints": "检查点", "not protected yet": "尚未受保护",
+    "cosignatures": "见证签名", "correction": "更正", "recall": "召回", "close": "关池", "attestation": "核查",
+    "issue": "签发", "cancellation": "取消", "amendment": "补充说明", "settlement": "分配", "sale": "售出",
+    "refund": "退款", "transfer": "转让", "retirement": "注销", "terms": "条款", "erasure": "账户注销",
+    "erased corrections": "随账户注销的更正", "recalls of erased people": "注销者的召回", "versions": "版本",
+    "erased versions": "随账户注销的版本", "records": "记录", "records without a pack": "无包的记录",
+    "packs": "方法学包", "leaves without rows": "无行之叶", "leaves that erasures account for": "账户注销所载的叶",
+    "batches": "批次", "members": "成员", "certificates": "证书", "amendments": "补充说明",
+    "leading records": "主记录", "roots": "原始记录", "reverdicts": "改判", "transfers": "转账",
+    "points charged": "由他方承担的积分", "transfers of erasures": "账户注销的转账", "payouts": "付款",
+    "lines of settlements": "分配明细", "settlements": "分配", "people of batches": "批次人数",
+    "partners of batches": "批次合作方", "recalled": "批次召回", "live blocks": "现行区块",
+    "first blocks": "初始区块", "cut blocks": "区块", "moved blocks": "移动", "order states": "订单",
+    "registry": "登记", "identities": "恒等式",
+}  # fmt: skip
 
 
 @click.command("audit")
@@ -75,11 +92,14 @@ def audit(
                 raise Unusable(
                     f"the database is of another version: it lacks / 数据库版本不符，缺少 {', '.join(pending)}"
                 )
-            found = 0
-            with _bar() as tell:
-                for check in audit_log.audit_log(conn, asked, tell):
+            found, bar = 0, _Bar()
+            try:
+                for check in audit_log.audit_log(conn, asked, bar.tell):
                     found += check.found
+                    bar.clear()
                     _print(check, as_json)
+            finally:
+                bar.clear()
     _sum_up(found, as_json)
     sys.exit(1 if found else 0)
 
@@ -138,18 +158,28 @@ def _told() -> Iterator[None]:
         raise Unusable(f"the database cannot be read / 无法读取数据库: {error}") from None
 
 
-@contextmanager
-def _bar() -> Iterator[collect_findings.Tell]:
-    stderr = Console(stderr=True)
-    with progress.Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
+class _Bar:
+    """A progress bar on standard error that makes way for what is printed: both may be on one terminal."""
 
-        def tell(what: str, done: int, whole: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what)
-            bar.update(tasks[what], completed=done, total=whole)
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar: progress.Progress | None = None
+        self._tasks: dict[str, progress.TaskID] = {}
 
-        yield tell
+    def tell(self, what: str, done: int, whole: int) -> None:
+        if not self._console.is_terminal:
+            return
+        if self._bar is None:
+            self._bar = progress.Progress(console=self._console, transient=True)
+            self._bar.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what)
+        self._bar.update(self._tasks[what], completed=done, total=whole)
+
+    def clear(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar, self._tasks = None, {}
 
 
 def _print(check: collect_findings.Check, as_json: bool) -> None:
@@ -163,7 +193,7 @@ def _print(check: collect_findings.Check, as_json: bool) -> None:
                 json.dumps({"finding": check.name, "rows": rows, "zh": one.zh, "en": one.en}, ensure_ascii=False)
             )
         return
-    counts = ", ".join(f"{count:,} {what}" for what, count in check.counts.items() if count)
+    counts = ", ".join(f"{count:,} {what} {COUNTED[what]}" for what, count in check.counts.items() if count)
     verdict = f"FOUND / 发现 {check.found}" if check.found else "ok / 成立"
     click.echo(f"{check.en} / {check.zh}: {verdict}" + (f"; {counts}" if counts else ""))
     for zh, en in check.remarks:

@@ -137,7 +137,7 @@ def head_event(conn: db.Connection, event_id: int) -> dict[str, Any] | None:
 def states(conn: db.Connection, deed_id: int, around: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A person's records of a class around a deed in every state in which they were, by start, record and state.
 
-    As log.deed_records gives them, with reverdict (0: as judged at first), known_at, credited (as this deed).
+    As log.deed_records gives them, with reverdict (0: as judged at first), credited (as this deed).
     around: person_id, class, started_at, ended_at.
     """
     named = {name: around[name] for name in ("person_id", "class", "started_at", "ended_at")}

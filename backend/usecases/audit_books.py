@@ -97,7 +97,9 @@ class _Sales:
         while (sale := self.following) is not None and sale["final_at"] <= until:
             if income_fen is not None and self.income_fen + sale["amount_fen"] > income_fen:
                 return
-            terms = [0] * len(sharing.POTS) if sharing.shares_mistake(sale["shares_ppm"]) else sale["shares_ppm"]
+            terms = sale["shares_ppm"]
+            if None in terms or sharing.shares_mistake(terms):  # told with the leaf of the sale
+                terms = [0] * len(sharing.POTS)
             more = sharing.entitled_micro([(sale["amount_fen"], terms)])
             self.entitled = tuple(a + b for a, b in zip(self.entitled, more, strict=True))
             self.income_fen += sale["amount_fen"]

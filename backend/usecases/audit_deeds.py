@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from backend.store import audit, db, log
-from backend.usecases import log_deeds, narrow_deeds
+from backend.usecases import narrow_deeds
 from backend.usecases.collect_findings import Check
 from rules import replay
 
@@ -35,9 +35,14 @@ class Packs:
             if found != row["content_sha256"]:
                 self.check.differs([name], "sha256", found, row["content_sha256"])
                 continue
-            pack = json.loads(text)
+            try:
+                pack = json.loads(text)
+                named = (("pack_code", pack["code"]), ("pack_version", pack["version"]))
+            except (ValueError, KeyError, TypeError):
+                self.check.find([name], "this is no pack", "这不是方法学包")
+                continue
             self.packs[found] = pack
-            for column, expected in (("pack_code", pack["code"]), ("pack_version", pack["version"])):
+            for column, expected in named:
                 if row[column] != expected:
                     self.check.differs([name], column, row[column], expected)
         self.measured = lru_cache(CALCULATIONS)(self._measured)
@@ -80,16 +85,13 @@ class DeedAudit:
                 self._replay(record)
 
     def _check(self, row: Mapping[str, Any], records: list[dict[str, Any]], index: int, entry: bytes) -> None:
-        if log_deeds.opened(row, records).entry == entry:
+        if narrow_deeds.is_opened(row, records, entry):
             return
         name = f"deed {row['deed_id']}/{row['version']}"
         self._narrowed += 1
-        suspect: narrow_deeds.Suspect | bool = False
+        suspect = None
         if self._narrowed <= NARROWED:
             suspect = narrow_deeds.narrow_deed(self.conn, row, records, entry, self.packs)
-        if suspect is True:
-            self.deeds.counts["written two at a time"] += 1
-            return
         if suspect:
             rows = [*suspect.rows, name, f"log_leaf {index}"]
             self.deeds.differs(rows, f"{rows[0]} {suspect.what}", suspect.found, suspect.expected)

@@ -37,7 +37,6 @@ TABLES: dict[str, Kept] = {
         "已计入的记录：在其行为的叶中；未计入者不受保护",
         "records that are credited: in the leaf of their deed; others are not protected",
         (
-            "received_at",
             "event_type",
             "act_issuer",
             "act_digest",
@@ -56,7 +55,7 @@ TABLES: dict[str, Kept] = {
         LEAF,
         "改为计入或不再计入的判定：在行为的叶中；编号无缺",
         "verdicts on what is credited: in the leaf of the deed; counted without a gap",
-        ("stands_event", "cause_event", "changed_at"),
+        ("stands_event", "cause_event"),
     ),
     "correction": Kept(LEAF, "correction 叶", "a leaf each"),
     "pack_version": Kept(

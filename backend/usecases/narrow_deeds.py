@@ -17,7 +17,6 @@ from rules import replay
 
 CODES = ("ok", "continues", "no_reduction", "points_only", "capped", "rest_of_day")  # with which something is credited
 
-AT_THAT_MOMENT = timedelta(minutes=5)  # who waits for somebody else's lock writes the moment at which it was asked
 SETS, SETS_CHANGED = 4000, 20  # that are tried as they are, and with one change
 
 Row = Mapping[str, Any]
@@ -42,23 +41,28 @@ class Suspect:
     expected: str | None
 
 
-def narrow_deed(
-    conn: db.Connection, row: Row, records: Records, entry: bytes, packs: Packs
-) -> Suspect | bool:  # fmt: skip
-    """The one change that explains a deed's entry; False when no single one is found.
-
-    True: nothing was changed. What was written by two at a time carries moments in another order than it was written.
-    """
+def narrow_deed(conn: db.Connection, row: Row, records: Records, entry: bytes, packs: Packs) -> Suspect | None:
+    """The one change that explains a deed's entry; None when no single one is found."""
     head = audit.head_event(conn, row["event_id"])
     sets = list(islice(_sets(conn, row, row), SETS))
-    if any(log_deeds.opened(row, found).entry == entry for found in sets):
-        return True
+    for found in sets:
+        if is_opened(row, found, entry):
+            names = (_name(row), *(name for record in found for name in _names(record)))
+            return Suspect(names, "the order of made_at, received_at, changed_at", "another", "that of the leaf")
     around = islice(_sets(conn, row, head), SETS_CHANGED) if head and head["person_id"] else ()
     for found in (*sets[:SETS_CHANGED], *around, records):
         for suspect, other, others in (*_of_deed(row, found, head, packs), *_of_records(row, found, packs)):
-            if log_deeds.opened(other, others).entry == entry:
+            if is_opened(other, others, entry):
                 return suspect
-    return False
+    return None
+
+
+def is_opened(row: Row, records: Records, entry: bytes) -> bool:
+    """Whether a row of `deed` and its records make the entry; what the platform never writes makes none."""
+    try:
+        return log_deeds.opened(row, records).entry == entry
+    except (AttributeError, TypeError, ValueError):
+        return False
 
 
 def rows_of(conn: db.Connection, row: Row, records: Records) -> list[str]:
@@ -71,36 +75,29 @@ def rows_of(conn: db.Connection, row: Row, records: Records) -> list[str]:
     leading = [one for one in states if one["event_id"] == row["event_id"]]
     if row["stands"] and leading and not leading[-1]["credited"]:  # a change after that one may be missing
         reverdicts.append(f"reverdict {row['event_id']}/{leading[-1]['reverdict'] + 1}")
-    deed = f"deed {row['deed_id']}/{row['version']}"
-    return [deed, *(f"event {event_id}" for event_id in named), *reverdicts, f"person {row['person_id']}"]
+    return [_name(row), *(f"event {event_id}" for event_id in named), *reverdicts, f"person {row['person_id']}"]
 
 
 Try = tuple[Suspect, Row, Records]
 
 
 def _sets(conn: db.Connection, row: Row, around: Row) -> Iterator[Records]:
-    """The records that may have been credited when a version was made, found by the person, class and time of a row.
+    """The records that may have been credited as a version, found by the person, class and time of a row.
 
-    Of the latest version: as they stand now. Of an earlier one: as they stood then, and of what was written in that
-    moment some and some not.
+    Of the latest version: as they stand now. Of an earlier one: in all states in which they ever were.
     """
-    is_latest = events.find_deed_versions(conn, [row["deed_id"]])[row["deed_id"]] == row["version"]
+    is_latest = events.find_deed_versions(conn, [row["deed_id"]])[row["deed_id"]][0] == row["version"]
     choices: list[list[dict[str, Any] | None]] = []
     for _, group in groupby(audit.states(conn, row["deed_id"], around), key=lambda one: one["event_id"]):
         states = list(group)
-        if is_latest:
-            choices.append([states[-1]])
-            continue
-        sure = [one for one in states if one["known_at"] < row["made_at"] - AT_THAT_MOMENT]
-        perhaps = [one for one in states if abs(one["known_at"] - row["made_at"]) <= AT_THAT_MOMENT]
-        choices.append([sure[-1] if sure else None, *perhaps])
+        choices.append([states[-1]] if is_latest else [None, *states])
     for chosen in product(*choices):
         yield [one for one in chosen if one is not None and one["credited"]]
 
 
 def _of_deed(row: Row, records: Records, head: Row | None, packs: Packs) -> Iterator[Try]:
     """The deed's own columns, each as the others say."""
-    names = (f"deed {row['deed_id']}/{row['version']}",)
+    names = (_name(row),)
     expected: dict[str, list[Any]] = {
         "reduction_mg": [sum(record["reduction_mg"] for record in records)],
         "points": [sum(record["points"] for record in records)],
@@ -131,6 +128,10 @@ def _of_records(row: Row, records: Records, packs: Packs) -> Iterator[Try]:
                     changed = {**record, column: value}
                     named = names if column in ("code", "reduction_mg", "points") else names[-1:]
                     yield Suspect(named, column, str(record[column]), str(value)), row, [*before, changed, *after]
+
+
+def _name(row: Row) -> str:
+    return f"deed {row['deed_id']}/{row['version']}"
 
 
 def _names(record: Row) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend import cli
+from backend.cli.audit import COUNTED
 from backend.embedded import postgres, process
 from backend.usecases import audit_tables
 from rewards import notes
@@ -61,7 +62,11 @@ def test_an_untouched_database_is_told_to_be_so_a_line_a_check(scene: Scene) -> 
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert [line for line in lines if ": ok / 成立" not in line and "--key FILE" not in line] == []
-    assert any(line.startswith("deeds / 行为: ok / 成立; ") and " versions" in line for line in lines)
+    assert any(line.startswith("deeds / 行为: ok / 成立; ") and " versions 版本" in line for line in lines)
+    counted = {
+        name for line in audit(scene.url, "--json").stdout.splitlines() for name in json.loads(line).get("counts", ())
+    }
+    assert set(COUNTED) - {"records without a pack"} == counted
     assert "nothing was found / 未发现问题" in done.stderr
 
 
@@ -95,7 +100,7 @@ def test_heads_that_the_auditor_kept_are_files(scene: Scene, tmp_path: Path) -> 
     done = audit(scene.url, "--from", kept[0], "--to", kept[2], "--key", key)
     assert done.exit_code == 0, done.output
     first, last = (notes.read_checkpoint(scene.heads[n]).size for n in (0, 2))
-    assert f"{last:,} entries" in done.stdout
+    assert f"{last:,} entries 条目" in done.stdout
     assert audit(scene.url, "--from", first, "--to", last).exit_code == 0
     other = notes.read_checkpoint(scene.heads[0])
     text = notes.head_text(other.origin, other.size, bytes(32))

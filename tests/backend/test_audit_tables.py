@@ -35,7 +35,7 @@ WHERE = {
     "payment": "taken",
     "refund": "state = 'done'",
     "payout": "state = 'done'",
-    "client": "role = 'company'",
+    "client": "name = '深圳绿源'",
     "person": "person_id in (select person_id from deed)",
     "pack_version": "content_sha256 in (select encode(pack_sha256, 'hex') from event)",
     "transfer": "reason = 'deed' and person_id in (select person_id from person)",

@@ -104,7 +104,7 @@ from event where event_id = %(event_id)s
 -- A person's records of a class around a deed, in every state in which they ever were: as judged at first (0), and after each
 -- change. `credited`: as this deed.
 select e.event_id, e.client_id, e.event_ref, encode(e.pack_sha256, 'hex') as pack, e.region, e.day, e.started_at, e.ended_at,
-       e.evidence, e.facts::text, e.measured_mg, e.cap_mg, e.cap_points, s.version as reverdict, s.known_at,
+       e.evidence, e.facts::text, e.measured_mg, e.cap_mg, e.cap_points, s.version as reverdict,
        s.verdict = 'credited' and s.deed_id = %(deed_id)s as credited, s.code, s.reduction_mg, s.points
 from same_person(%(person_id)s) as account
 cross join lateral (
@@ -114,9 +114,9 @@ cross join lateral (
   offset 0
 ) e
 cross join lateral (
-  select 0 as version, e.received_at as known_at, e.verdict, e.code, coalesce(e.deed_id, 0) as deed_id, e.reduction_mg, e.points
+  select 0 as version, e.verdict, e.code, coalesce(e.deed_id, 0) as deed_id, e.reduction_mg, e.points
   union all
-  select r.version, r.changed_at, r.verdict, r.code, coalesce(r.deed_id, 0), r.reduction_mg, r.points from reverdict r
+  select r.version, r.verdict, r.code, coalesce(r.deed_id, 0), r.reduction_mg, r.points from reverdict r
   where r.event_id = e.event_id
 ) s
 order by e.started_at, e.event_id, s.version
