@@ -65,18 +65,18 @@ class Market:
         more = {"month": month, "pack": pack, "region": region, "evidence": evidence, "client": client}
         person = person or self.people[deed_id % len(self.people)]
         started_at = datetime(month.year, month.month, 3, 4, deed_id % 60, tzinfo=UTC)
-        known = self.platform.standard.pack_version(pack, "1.0.0")
+        known, now = self.platform.standard.pack_version(pack, "1.0.0"), datetime.now(UTC)
         assert known is not None
         row = (
             deed_id, version, person, started_at, started_at + timedelta(minutes=20), known.exclusion_class, pack,
             "1.0.0", known.gas_basis, region, month, evidence, deed_id, (client or self.partner).id, reduction_mg,
-            0, stands, datetime.now(UTC),
+            0, stands, now,
         )  # fmt: skip
         change_mg = (reduction_mg if stands else 0) - before_mg
         ours, theirs = (ledger.MEASURED, 0), (ledger.PERSON, person)
         debit, credit = (ours, theirs) if change_mg > 0 else (theirs, ours)
         transfer = ledger.Transfer(
-            datetime.now(UTC), ledger.REDUCTIONS, *debit, *credit, abs(change_mg), ledger.DEED, deed_id, person
+            now, ledger.REDUCTIONS, *debit, *credit, abs(change_mg), ledger.DEED, deed_id, person
         )
         with self.platform.db.transaction() as conn:
             events.add_deeds(conn, [row])

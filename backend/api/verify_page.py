@@ -37,7 +37,7 @@ def get_verify_page() -> Response:
 def _keys() -> list[str]:
     """Lines of a key file: those of the log and its witnesses, and the keys of /.well-known/jwks.json as JWK."""
     platform = api.platform()
-    jwks = {key.kid: json.dumps(key.public_jwk) for key in (*platform.proof_keys, *platform.keys)}
+    jwks = {key.kid: json.dumps(key.public_jwk) for key in platform.proof_keys}
     try:
         told = show_log.list_keys(platform)
     except Problem:  # no log yet

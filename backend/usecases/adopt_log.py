@@ -26,8 +26,11 @@ def adopt_log(platform: Platform) -> dict[str, int]:
         for batch_id in log.batches_without_tree(conn):
             close_pool.plant_tree(conn, batch_id)
         for kind in facts.KINDS:
+            there = facts.facts(conn, kind, None)  # first: what is written meanwhile logs itself
             known = log.logged(conn, kind)
-            missing = [fact["ref_id"] for fact in facts.facts(conn, kind, None) if fact["ref_id"] not in known]
+            # Of whom was erased no salt is left, and nothing can be committed to any more.
+            kept = [fact["ref_id"] for fact in there if fact["salt"] is not None or not fact["row"]]
+            missing = [ref_id for ref_id in kept if ref_id not in known]
             log_facts.log_facts(conn, kind, missing)
             adopted[kind] = len(missing)
     return {kind: count for kind, count in adopted.items() if count}
@@ -38,6 +41,6 @@ def adopt_deeds(conn: db.Connection) -> int:
     adopted, after = 0, (0, 0)
     while found := log.unlogged_deeds(conn, after, AT_ONCE):
         opened = log_deeds.stored(conn, found)
-        log.add_pending(conn, [(leaves.DEED, *key, opened[key].entry) for key in found])
+        log.add_pending(conn, [(leaves.DEED, *key, opened[key].entry) for key in found if key in opened])
         adopted, after = adopted + len(found), found[-1]
     return adopted

@@ -68,7 +68,7 @@ def verify_certificate(
     """
     named = certificate.get("number")
     number = named if isinstance(named, str) and certificates.is_number(named) else None
-    leaf = None
+    leaf, proven = None, False
     made: list[str] = []
     with platform.db.transaction(snapshot=True) as conn:
         keys = show_log.public_keys(conn, platform)
@@ -78,19 +78,24 @@ def verify_certificate(
             retired = retirements.retired_spans(conn, number)
             made = [json.loads(r["canonical"])["number"] for r in recalls.amendments(conn, number)]
             leaf = show_log.proof_of(conn, "retirement", row["retirement_id"]) if row else None
+            proven = log is None or show_log.is_proof(conn, log)
             checks["known"] = row is not None and json.loads(row["canonical"]) == certificate
             checks["serials_retired"] = bool(retired) and _spans(certificate) == retired
         checks["amendments"] = all(_is_amendment(conn, keys, **given) for given in amendments)
     # What was changed in the books and signed anew is told by the log alone.
     entry = leaf["entry"] if leaf else None
     same = entry is not None and checks["signature"] and _is_entry_of(entry, certificate)
-    valid = all(checks.values()) and (same or entry is None) and (log is None or log["entry"] == entry)
+    valid = all(checks.values()) and (same or entry is None) and (log is None or (log["entry"] == entry and proven))
     checks["logged"] = same
     return {"valid": valid, "number": number, "checks": checks, "amendments": made}
 
 
-def _is_entry_of(entry: str, certificate: dict[str, Any]) -> bool:
-    return bool(json.loads(entry)["sha256"] == certificates.sha256(certificate))
+def _is_entry_of(entry: str, body: dict[str, Any]) -> bool:
+    """Whether an entry of the log names this certificate or amendment by its hash."""
+    try:
+        return bool(json.loads(entry)["sha256"] == certificates.sha256(body))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
 
 
 def _is_amendment(
@@ -99,6 +104,8 @@ def _is_amendment(
 ) -> bool:  # fmt: skip
     """True for what this platform signed as an amendment and has in its books, superseded within its day or not."""
     if amendment.get("kind") != recalling.KIND or not _is_signed(keys, amendment, signature):
+        return False
+    if log is not None and not (_is_entry_of(log["entry"], amendment) and show_log.is_proof(conn, log)):
         return False
     made_on, text = date.fromisoformat(amendment["made_on"]), certificates.canonical(amendment).decode()
     return recalls.is_amendment(conn, amendment["batch"], made_on, amendment["version"], text)

@@ -93,6 +93,20 @@ def proof_of(conn: db.Connection, kind: str, ref_id: int, ref_no: int = 0) -> di
     return {"entry": leaf["entry"].decode(), "proof": notes.proof_text(proof)}
 
 
+def is_proof(conn: db.Connection, logged: dict[str, str]) -> bool:
+    """Whether {entry, proof} shows the entry in one of our own heads."""
+    try:
+        proof = notes.read_proof(logged["proof"])
+        told = notes.read_checkpoint(proof.checkpoint)
+    except Refused:
+        return False
+    ours = log.checkpoint(conn, told.size)
+    if ours is None or notes.read_checkpoint(ours["note"]).text != told.text:
+        return False
+    leaf = merkle.leaf_hash(logged["entry"].encode("utf-8", "surrogatepass"))
+    return merkle.is_included(leaf, proof.index, told.size, proof.path, told.root)
+
+
 def prove_consistency(platform: Platform, old: int, size: int | None) -> dict[str, Any]:
     """{from, to, path}: that the log of the first `old` entries is the beginning of a later one. Raises Problem."""
     with platform.db.transaction(snapshot=True) as conn:

@@ -19,12 +19,18 @@ PLAIN = ("terms", "erasure", KEYS)  # without a commitment
 
 @dataclass
 class Batch:
-    """Grams of a batch: minted; sold and not given back; gone for good out of what was sold; cancelled."""
+    """Grams of a batch: minted; sold and not given back; gone for good out of what was sold; cancelled. And out of what
+    they were minted: as closed, less what the verifier took off; what was left over, and whether that was carried on.
+    """
 
     issued_g: int = 0
     sold_g: int = 0
     gone_g: int = 0
     cancelled_g: int = 0
+    reduction_mg: int = 0
+    adjustment_mg: int | None = None  # None: not attested
+    remainder_mg: int | None = None  # None: not issued
+    is_carried_on: bool = False
 
 
 @dataclass
@@ -80,6 +86,12 @@ def _whole(value: Any) -> int:
     return value
 
 
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError
+    return value
+
+
 def _lines(said: Mapping[str, Any]) -> list[tuple[int, int]]:
     """(batch, grams)."""
     return [(_whole(line["batch"]), _whole(line["quantity_g"])) for line in said["lines"]]
@@ -108,15 +120,51 @@ def _add_close(sums: Sums, said: Mapping[str, Any]) -> None:
     number = _whole(said["batch"])
     if number in sums.batches:
         raise Refused(f"batch {number} is closed twice", f"批次 {number} 关闭了两次")
-    sums.batches[number] = Batch()
+    sums.batches[number] = Batch(reduction_mg=_integer(said["reduction_mg"]))
+
+
+def _add_attestation(sums: Sums, said: Mapping[str, Any]) -> None:
+    number, adjustment_mg = _whole(said["batch"]), _whole(said["adjustment_mg"])
+    _move(sums, number)
+    if said["decision"] == "attested":
+        sums.batches[number].adjustment_mg = adjustment_mg
 
 
 def _add_issue(sums: Sums, said: Mapping[str, Any]) -> None:
-    number, grams = _whole(said["batch"]), _whole(said["issued_g"])
-    if number in sums.batches and sums.batches[number].issued_g:
+    """1000 x issued + remainder = what was closed - adjustment - recalled + carried in, as conservation has it."""
+    number, grams, remainder_mg = _whole(said["batch"]), _whole(said["issued_g"]), _integer(said["remainder_mg"])
+    _move(sums, number)
+    batch = sums.batches[number]
+    if batch.remainder_mg is not None:
         raise Refused(f"batch {number} is issued twice", f"批次 {number} 签发了两次")
+    if batch.adjustment_mg is None:
+        raise Refused(f"batch {number} is issued without an attestation", f"批次 {number} 未经核查即签发")
+    source = _carried(sums, said)
+    less_mg = batch.adjustment_mg + _whole(said["recalled_mg"])
+    due_mg = batch.reduction_mg - less_mg + _integer(said["carried_mg"])
+    if 1000 * grams + remainder_mg != due_mg:
+        raise Refused(
+            f"batch {number}: {grams} g and {remainder_mg} mg are issued out of {due_mg} mg",
+            f"批次 {number}：应签发 {due_mg} mg，实为 {grams} g 加 {remainder_mg} mg",
+        )
+    if source is not None:
+        source.is_carried_on = True
+    batch.remainder_mg = remainder_mg
     _move(sums, number, issued_g=grams)
     sums.grams["issue"] += grams
+
+
+def _carried(sums: Sums, said: Mapping[str, Any]) -> Batch | None:
+    """The batch whose remainder comes in, if any. Raises Refused when it has no such remainder left."""
+    number, carried_mg = said["carried_from"], _integer(said["carried_mg"])
+    if number is None and carried_mg == 0:
+        return None
+    source = sums.batches.get(_whole(number))
+    if source is None or source.is_carried_on or source.remainder_mg != carried_mg:
+        raise Refused(
+            f"batch {number} has no {carried_mg} mg left to carry", f"批次 {number} 没有 {carried_mg} mg 余量可结转"
+        )
+    return source
 
 
 def _add_cancellation(sums: Sums, said: Mapping[str, Any]) -> None:
@@ -155,6 +203,6 @@ def _add_retirement(sums: Sums, said: Mapping[str, Any]) -> None:
 
 
 _ADD: dict[str, Callable[[Sums, Mapping[str, Any]], None]] = {
-    "close": _add_close, "issue": _add_issue, "cancellation": _add_cancellation, "sale": _add_sale,
-    "refund": _add_refund, "transfer": _add_transfer, "retirement": _add_retirement,
+    "close": _add_close, "attestation": _add_attestation, "issue": _add_issue, "cancellation": _add_cancellation,
+    "sale": _add_sale, "refund": _add_refund, "transfer": _add_transfer, "retirement": _add_retirement,
 }  # fmt: skip

@@ -64,7 +64,12 @@ def fact(kind: str, **public: Any) -> bytes:
     return leaves.entry(kind, public, SALT)
 
 
-BATCH = (fact("close", batch=7), fact("issue", batch=7, issued_g=1000))
+ISSUED = {"issued_g": 1000, "remainder_mg": 200, "recalled_mg": 0, "carried_from": None, "carried_mg": 0}
+BATCH = (
+    fact("close", batch=7, reduction_mg=1_000_500),
+    fact("attestation", batch=7, decision="attested", adjustment_mg=300),
+    fact("issue", batch=7, **ISSUED),
+)
 SALE = fact("sale", lines=[{"batch": 7, "quantity_g": 300}])
 
 
@@ -119,7 +124,17 @@ def test_what_is_public_is_added_up() -> None:
     sums = follow(log, state).seen.sums
     grams = {"issue": 1000, "sale": 400, "refund": 100, "transfer": 30, "retirement": 120, "cancellation": 5}
     assert sums.grams == grams
-    assert sums.batches == {7: sum_log.Batch(issued_g=1000, sold_g=300, gone_g=150, cancelled_g=5)}
+    assert sums.batches == {
+        7: sum_log.Batch(
+            issued_g=1000,
+            sold_g=300,
+            gone_g=150,
+            cancelled_g=5,
+            reduction_mg=1_000_500,
+            adjustment_mg=300,
+            remainder_mg=200,
+        )
+    }
     assert sums.entries["transfer"] == 2
 
 
@@ -342,13 +357,21 @@ ALARMS: dict[str, tuple[Callable[[Log], Any], str]] = {
     "a short commitment": (saying(leaves.entry("deed", {}, bytes(31))), "300: its commitment is not one"),
     "a commitment of terms": (saying(leaves.entry("terms", {}, SALT)), "300: its commitment is not one"),
     "text for grams": (saying(*BATCH[:1], fact("issue", batch=7, issued_g="9")), "301: not of the form of its kind"),
-    "negative grams": (saying(*BATCH, fact("sale", lines=[{"batch": 7, "quantity_g": -1}])), "302: not of the form"),
+    "negative grams": (saying(*BATCH, fact("sale", lines=[{"batch": 7, "quantity_g": -1}])), "303: not of the form"),
     "a batch out of nowhere": (saying(*BATCH[1:]), "300: batch 7 was never closed"),
-    "closed twice": (saying(*BATCH, *BATCH[:1]), "302: batch 7 is closed twice"),
-    "issued twice": (saying(*BATCH, *BATCH[1:]), "302: batch 7 is issued twice"),
-    "more sold than issued": (saying(*BATCH, *[SALE] * 4), "305: batch 7: 1200 g sold and 0 g cancelled of 1000"),
-    "more retired than sold": (saying(*BATCH, SALE, retirement(301)), "303: batch 7: 301 g retired or transferred out"),
-    "a sum that is none": (saying(*BATCH, SALE, retirement(200, lines_g=199)), "303: TPH-C-2026-000001: its lines"),
+    "closed twice": (saying(*BATCH, *BATCH[:1]), "303: batch 7 is closed twice"),
+    "issued twice": (saying(*BATCH, *BATCH[1:]), "304: batch 7 is issued twice"),
+    "issued without attestation": (saying(BATCH[0], BATCH[2]), "301: batch 7 is issued without an attestation"),
+    "more issued than measured": (
+        saying(*BATCH[:2], fact("issue", batch=7, **ISSUED | {"issued_g": 1001})), "302: batch 7: 1001 g and 200 mg",
+    ),
+    "a remainder out of nowhere": (
+        saying(*BATCH[:2], fact("issue", batch=7, **ISSUED | {"carried_from": 6, "carried_mg": 5})),
+        "302: batch 6 has no 5",
+    ),
+    "more sold than issued": (saying(*BATCH, *[SALE] * 4), "306: batch 7: 1200 g sold and 0 g cancelled of 1000"),
+    "more retired than sold": (saying(*BATCH, SALE, retirement(301)), "304: batch 7: 301 g retired or transferred out"),
+    "a sum that is none": (saying(*BATCH, SALE, retirement(200, lines_g=199)), "304: TPH-C-2026-000001: its lines"),
     "keys of another log": (
         saying(leaves.entry("keys", {"keys": [str(note_key(OLD, "x"))]})), "300: it names keys that are none",
     ),

@@ -8,6 +8,8 @@ alter table batch add column salt bytea not null default
   decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex');
 alter table amendment add column amendment_id bigint generated always as identity unique;
 
+create index on credit_block (owner, made_at) where account in ('held', 'transferred');  -- what a transfer moved
+
 create table batch_tree (                       -- over the leaf hashes of a batch's deeds; without a row: closed before there was a log
   batch_id      bigint primary key references batch,
   size          integer not null,
