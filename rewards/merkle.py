@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
+LEVELS = 8  # of tiles that a tree can have
 TILE_PATH = re.compile(r"(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 SIZE_MAX = 2**63 - 1
@@ -147,7 +148,7 @@ def read_tile_path(path: str) -> tuple[int | str, int, int]:
         raise ValueError("not the path of a tile")
     level = match[1] if match[1] == "entries" else int(match[1])
     index, width = int(match[2].replace("x", "").replace("/", "")), int(match[3] or TILE_WIDTH)
-    if tile_path(level, index, width) != path or level not in ("entries", *range(8)) or index > SIZE_MAX:
+    if tile_path(level, index, width) != path or level not in ("entries", *range(LEVELS)) or index > SIZE_MAX:
         raise ValueError("not the path of a tile")
     return level, index, width
 

@@ -55,14 +55,17 @@ def plant_tree(conn: db.Connection, batch_id: int) -> None:
     hashes = log.member_hashes(conn, batch_id)
     assert batch is not None
     log_deeds.check_logged(batch["deeds"], len(hashes))
-    level, tiles, below = 0, [], [merkle.leaf_hash(one) for one in hashes]
-    while below:
-        parts = [below[at : at + merkle.TILE_WIDTH] for at in range(0, len(below), merkle.TILE_WIDTH)]
-        firsts = hashes[:: merkle.TILE_WIDTH] if level == 0 else [part[0] for part in parts]
-        tiles += [(batch_id, level, at, firsts[at], b"".join(part)) for at, part in enumerate(parts)]
-        below = [merkle.tree_root(part) for part in parts if len(part) == merkle.TILE_WIDTH]
-        level += 1
-    log.add_batch_tree(conn, batch_id, len(hashes), merkle.tree_root([merkle.leaf_hash(one) for one in hashes]))
+    edge: list[list[bytes]] = [[] for _ in range(merkle.LEVELS)]
+    levels = {0: [merkle.leaf_hash(one) for one in hashes]}
+    for level, _, root in merkle.grow(edge, 0, levels[0]):
+        levels.setdefault(level, []).append(root)
+    tiles = [
+        (batch_id, level, at // merkle.TILE_WIDTH, (hashes if level == 0 else nodes)[at],
+         b"".join(nodes[at : at + merkle.TILE_WIDTH]))
+        for level, nodes in levels.items()
+        for at in range(0, len(nodes), merkle.TILE_WIDTH)
+    ]  # fmt: skip
+    log.add_batch_tree(conn, batch_id, len(hashes), merkle.edge_root(edge))
     log.add_batch_tiles(conn, tiles)
 
 

@@ -63,7 +63,7 @@ def _exported(conn: db.Connection, folder: Path, size: int) -> int:
 
 def _tiles(size: int) -> Iterator[Tile]:
     """All bundles and tiles of a log of a size."""
-    for level in ("entries", *range(8)):
+    for level in ("entries", *range(merkle.LEVELS)):
         count = size if level == "entries" else size >> (int(level) * merkle.TILE_HEIGHT)
         for index in range(-(-count // merkle.TILE_WIDTH)):
             yield level, index, min(count - index * merkle.TILE_WIDTH, merkle.TILE_WIDTH)
@@ -71,7 +71,7 @@ def _tiles(size: int) -> Iterator[Tile]:
 
 def total(size: int) -> int:
     """How many bundles and tiles a log of a size has."""
-    counts = [size >> (level * merkle.TILE_HEIGHT) for level in range(8)]
+    counts = [size >> (level * merkle.TILE_HEIGHT) for level in range(merkle.LEVELS)]
     return sum(-(-count // merkle.TILE_WIDTH) for count in (size, *counts))
 
 

@@ -50,7 +50,7 @@ class Seen:
     """How far entries were read: the right edge of their tree (see merkle.grow), and what they say."""
 
     size: int = 0
-    edge: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(8)])
+    edge: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(merkle.LEVELS)])
     sums: sum_log.Sums = field(default_factory=sum_log.Sums)
 
 

@@ -64,7 +64,7 @@ def _step(conn: db.Connection, platform: Platform, now: datetime) -> int:
         return 0
     head = log.head(conn)
     size, name = (head["size"], head["origin"]) if head else (0, origin(platform))
-    edge = [_edge(conn, level, size) for level in range(8)]
+    edge = [_edge(conn, level, size) for level in range(merkle.LEVELS)]
     added = []
     keys = _keys_entry(platform, name)
     if log.last_keys(conn) != keys:

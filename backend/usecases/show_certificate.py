@@ -32,15 +32,20 @@ def certificate_file(platform: Platform, number: str, now: datetime) -> dict[str
 
 def signed_certificate(conn: db.Connection, number: str) -> dict[str, Any]:
     """The same within a transaction."""
-    row = retirements.certificate(conn, number) if certificates.is_number(number) else None
-    if row is None:
-        raise Problem("not_found", "没有这个编号的证书 · there is no certificate of this number")
+    row = _row(conn, number)
     amendments = [
         _signed(r, "amendment") | {"log": show_log.proof_of(conn, "amendment", r["amendment_id"])}
         for r in recalls.amendments(conn, number)
     ]
     logged = show_log.proof_of(conn, "retirement", row["retirement_id"])
     return _signed(row, "certificate") | {"log": logged, "amendments": amendments}
+
+
+def _row(conn: db.Connection, number: str) -> dict[str, Any]:
+    row = retirements.certificate(conn, number) if certificates.is_number(number) else None
+    if row is None:
+        raise Problem("not_found", "没有这个编号的证书 · there is no certificate of this number")
+    return row
 
 
 def _signed(row: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -50,8 +55,8 @@ def _signed(row: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def show_pdf(platform: Platform, number: str) -> bytes | None:
     """The rendering, None while it is being made. Raises Problem not_found."""
-    show_certificate(platform, number)
     with platform.db.transaction(snapshot=True) as conn:
+        _row(conn, number)
         return retirements.pdf(conn, number)
 
 

@@ -62,7 +62,7 @@ class _Walk:
     ) -> None:  # fmt: skip
         self.conn, self.until, self.origin, self.tell = conn, until, origin, tell
         self.check = Check("log", "日志", "the log")
-        self.edge: list[list[bytes]] = [[] for _ in range(8)]
+        self.edge: list[list[bytes]] = [[] for _ in range(merkle.LEVELS)]
         self.size = 0
         self.is_broken = False  # a leaf is missing: nothing behind it can be computed
         self.sums = sum_log.Sums()
